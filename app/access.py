@@ -1,0 +1,190 @@
+"""Who may call which address. Closed unless its view says otherwise.
+
+A view carries exactly one of the decorators below. Who may call is decided first (anonymous: 401 in JSON, the
+login page otherwise), then the method, then the body. ``identify`` is registered by accounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from flask import Flask, current_app, g, redirect, request, url_for
+from flask_babel import gettext
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.wrappers import Response
+
+from app.domain_error import DomainError
+from app.extensions import csrf
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Person(Protocol):
+    """What access needs to know of a user."""
+
+    id: int
+    is_staff: bool
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who makes this request, and whether a token (rather than a session cookie) said so."""
+
+    user: Person | None
+    by_token: bool = False
+    # A session that began with a tag alone may look, not change anything.
+    by_tag: bool = False
+
+    @property
+    def is_staff(self) -> bool:
+        return self.user is not None and self.user.is_staff
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An address's decision: who, and whether it speaks JSON or pages."""
+
+    who: str  # anyone | user | staff | staff_or_token
+    json: bool = False
+    csrf: bool = True
+    # The one method, when the contract promises 400 "POST required" for the others.
+    only_post: bool = False
+
+
+ANYONE = "anyone"
+USER = "user"
+STAFF = "staff"
+STAFF_OR_TOKEN = "staff_or_token"  # noqa: S105 - a kind of caller, not a secret
+
+identify: Callable[[], Caller] = lambda: Caller(None)  # noqa: E731 - replaced by accounts
+
+
+def allow(who: str, *, json: bool = False, csrf: bool = True, only_post: bool = False) -> Callable[[View], View]:
+    """Open a view to ``who``."""
+
+    def decorate(view: View) -> View:
+        view.access = Rule(who, json=json, csrf=csrf, only_post=only_post)  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
+class Unauthenticated(DomainError):
+    """Nobody is logged in, and no valid token came along."""
+
+    status_code = 401
+
+    def __init__(self) -> None:
+        super().__init__(gettext("log in, or send an API token"))
+
+
+class Forbidden(DomainError):
+    """Somebody is logged in, but this is not for them."""
+
+    status_code = 403
+
+    def __init__(self) -> None:
+        super().__init__(gettext("you are not allowed to do this"))
+
+
+class PostRequired(DomainError):
+    """The contract answers 400 here, not 405."""
+
+    def __init__(self) -> None:
+        super().__init__("POST required")
+
+
+def caller() -> Caller:
+    """Who makes this request (looked up once per request)."""
+    if "caller" not in g:
+        g.caller = identify()
+    found: Caller = g.caller
+    return found
+
+
+def rule() -> Rule | None:
+    """The decision for the address that this request names, whatever its method; None where there is none."""
+    endpoint = request.endpoint or _endpoint_for_another_method()
+    if endpoint is None:
+        return None
+    if endpoint == "static" or endpoint.endswith(".static"):
+        return Rule(ANYONE)
+    return rule_of(current_app, endpoint)
+
+
+def rule_of(app: Flask, endpoint: str) -> Rule:
+    """The decision of a view; staff only where nobody decided."""
+    view = app.view_functions[endpoint]
+    decided: Rule = getattr(view, "access", Rule(STAFF))
+    return decided
+
+
+def speaks_json() -> bool:
+    """Whether errors of this request are JSON."""
+    decided = rule()
+    if decided is not None:
+        return decided.json
+    return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+
+
+def guard() -> Response | None:
+    """Refuse, or send to the login page, before any view runs."""
+    decided = rule()
+    if decided is None:
+        return None
+    if decided.who != ANYONE:
+        who = caller()
+        if who.user is None:
+            if decided.json:
+                raise Unauthenticated
+            return redirect(url_for("login.login", next=request.full_path.rstrip("?")))
+        if not _may(decided, who):
+            raise Forbidden
+    if decided.only_post and request.method != "POST":
+        raise PostRequired
+    _check_csrf(decided)
+    return None
+
+
+def _may(decided: Rule, who: Caller) -> bool:
+    if decided.who == USER:
+        return True
+    if decided.who == STAFF:
+        return who.is_staff and not who.by_token
+    return who.is_staff or who.by_token
+
+
+def _check_csrf(decided: Rule) -> None:
+    """A session cookie that acts must prove that our own page sent it."""
+    if request.method in ("GET", "HEAD", "OPTIONS", "TRACE") or not decided.csrf or request.routing_exception:
+        return
+    if caller().by_token:
+        return
+    try:
+        csrf.protect()
+    except CSRFError as error:
+        raise DomainError(str(error.description)) from error
+
+
+def _endpoint_for_another_method() -> str | None:
+    refusal = request.routing_exception
+    if not isinstance(refusal, MethodNotAllowed) or not refusal.valid_methods:
+        return None
+    from flask.globals import app_ctx
+
+    adapter = app_ctx.url_adapter if hasattr(app_ctx, "url_adapter") else None
+    adapter = current_app.create_url_adapter(request) if adapter is None else adapter
+    try:
+        endpoint, _ = adapter.match(method=sorted(refusal.valid_methods)[0])  # type: ignore[union-attr]
+    except (HTTPException, NotFound):
+        return None
+    return str(endpoint)
+
+
+def init_app(app: Flask) -> None:
+    """Put the guard before every request."""
+    app.config["WTF_CSRF_CHECK_DEFAULT"] = False
+    app.before_request(guard)

@@ -1,0 +1,1 @@
+"""Users, RFID tags, energy credit: who may charge and on whose account."""

@@ -1,0 +1,1 @@
+"""README rendering, and the build of the combined README."""

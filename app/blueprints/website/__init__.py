@@ -1,0 +1,1 @@
+"""Front pages: the README of each domain, navigation, health."""

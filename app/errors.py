@@ -1,0 +1,50 @@
+"""How errors are shown: one sentence, as JSON for JSON addresses and as a page for pages; never a stack trace."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, jsonify, render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing.exceptions import WebsocketMismatch
+
+from app import access
+from app.domain_error import DomainError
+
+log = logging.getLogger(__name__)
+
+
+def init_app(app: Flask) -> None:
+    """Register the handlers."""
+    app.register_error_handler(DomainError, _domain_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _bug)
+
+
+def _domain_error(error: DomainError) -> ResponseReturnValue:
+    return shown(error.status_code, error.detail)
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    if isinstance(error, WebsocketMismatch):  # the charger's catch-all makes an ordinary 404 a mismatch
+        return shown(404, gettext("There is nothing at this address."))
+    if error.code is not None and error.code < 400:  # a redirect
+        return error.get_response()
+    if error.code == 404:
+        return shown(404, gettext("There is nothing at this address."))
+    headers = {key: value for key, value in error.get_headers() if key not in ("Content-Type", "Content-Length")}
+    return shown(error.code or 500, str(error.description or error.name), headers)
+
+
+def _bug(error: Exception) -> ResponseReturnValue:
+    log.exception("unhandled error", exc_info=error)
+    return shown(500, gettext("Something went wrong here. It has been written to the log."))
+
+
+def shown(status: int, detail: str, headers: dict[str, str] | None = None) -> ResponseReturnValue:
+    """One error, in the manner of the address."""
+    if access.speaks_json():
+        return jsonify(detail=detail), status, headers or {}
+    return render_template("error.html", status=status, detail=detail), status, headers or {}

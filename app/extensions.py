@@ -1,0 +1,36 @@
+"""Extension objects, created unbound and bound by ``init_app``."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_babel import Babel
+from flask_bootstrap import Bootstrap5
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_login import LoginManager
+from flask_migrate import Migrate
+from flask_sock import Sock
+from flask_wtf import CSRFProtect
+
+from app import db as database
+from app import language
+
+babel = Babel()
+bootstrap = Bootstrap5()
+csrf = CSRFProtect()
+limiter = Limiter(get_remote_address, headers_enabled=True)
+login = LoginManager()
+migrate = Migrate()
+sock = Sock()
+
+
+def init_app(app: Flask) -> None:
+    """Bind every extension. Babel comes before Flask-Admin, which asks for it."""
+    database.init_app(app)
+    migrate.init_app(app, database.db, directory=app.config["MIGRATIONS_PATH"], render_as_batch=True)
+    babel.init_app(app, locale_selector=language.choose, default_timezone="UTC")
+    bootstrap.init_app(app)
+    csrf.init_app(app)
+    login.init_app(app)
+    app.config.setdefault("RATELIMIT_STORAGE_URI", app.config["REDIS_URL"] or "memory://")
+    limiter.init_app(app)

@@ -1,0 +1,101 @@
+"""Logs: one file per active domain, rotated at midnight, safe with several processes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+from concurrent_log_handler import ConcurrentTimedRotatingFileHandler
+from flask import Flask, has_request_context, request
+
+# What a thread or greenlet outside any request works for: a worker's queue, the charger line.
+active = threading.local()
+
+LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+# Ids that a record may carry in `extra`, shown in JSON lines.
+FIELDS = ("charger", "message_id", "action", "job")
+
+
+def domain_of(endpoint: str | None) -> str:
+    """The domain of an endpoint, whichever way its blueprint is mounted: ``ocpp@site.dashboard`` → ``ocpp``."""
+    blueprint = (endpoint or "").rpartition(".")[0]
+    return re.split(r"[@.]", blueprint)[0] or "website"
+
+
+def active_domain() -> str:
+    """Who the current line belongs to."""
+    if os.environ.get("PYTEST_CURRENT_TEST"):
+        return "tests"
+    name = getattr(active, "domain", "")
+    if name:
+        return str(name)
+    return domain_of(request.endpoint) if has_request_context() else "website"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, with the same facts as the plain line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time (UTC), level, logger, text, and the ids that came along."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line.update({name: getattr(record, name) for name in FIELDS if hasattr(record, name)})
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+class DomainHandler(logging.Handler):
+    """Hands each record to the file of its active domain."""
+
+    def __init__(self, folder: Path, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self._folder = folder
+        self._files: dict[str, logging.Handler] = {}
+        self.setFormatter(formatter)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record; a full disk must not cost a request."""
+        try:
+            self._file(active_domain()).emit(record)
+        except OSError:
+            self.handleError(record)
+
+    def close(self) -> None:
+        """Close every file."""
+        for handler in self._files.values():
+            handler.close()
+        super().close()
+
+    def _file(self, name: str) -> logging.Handler:
+        if name not in self._files:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            handler = ConcurrentTimedRotatingFileHandler(
+                str(self._folder / f"{name}.log"), when="midnight", backupCount=30, encoding="utf-8", delay=True
+            )
+            handler.setFormatter(self.formatter)
+            self._files[name] = handler
+        return self._files[name]
+
+
+def init_app(app: Flask) -> None:
+    """Send the application's log to its files, once per process and folder."""
+    folder = Path(app.config["LOG_DIR"])
+    root = logging.getLogger()
+    for old in [handler for handler in root.handlers if isinstance(handler, DomainHandler)]:
+        root.removeHandler(old)
+        old.close()
+    root.addHandler(DomainHandler(folder, JsonFormatter() if app.config["LOG_JSON"] else logging.Formatter(LINE)))
+    if root.level in (logging.NOTSET, logging.WARNING):
+        root.setLevel(logging.INFO)
+    for noisy in ("alembic", "sqlalchemy.engine", "celery", "websockets", "PIL", "MARKDOWN"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

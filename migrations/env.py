@@ -1,0 +1,45 @@
+"""Runs migrations on the application's own database (``flask db …``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic import context
+from flask import current_app
+from sqlalchemy import DateTime
+
+from app.db import UTCDateTime, db
+
+
+def render(kind: str, item: Any, _autogen: Any) -> str | bool:
+    """Migrations name plain column types only, so that they outlive our own."""
+    if kind == "type" and isinstance(item, UTCDateTime):
+        return "sa." + repr(DateTime(timezone=True))
+    return False
+
+
+def run() -> None:
+    """Apply what Alembic was asked for, in one transaction where the database can."""
+    context.config.set_main_option("sqlalchemy.url", str(db.engine.url).replace("%", "%%"))
+    with db.engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            # Batch mode rebuilds tables; their children must not notice.
+            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+            connection.commit()
+        context.configure(
+            connection=connection,
+            target_metadata=db.metadata,
+            render_as_batch=True,
+            render_item=render,
+            compare_type=True,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+        if connection.in_transaction():
+            connection.commit()
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+
+
+assert current_app, "migrations run as `flask db …`"
+run()
