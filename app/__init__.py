@@ -16,7 +16,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
 
     ``overrides`` are settings by name that win over the environment (tests use them).
     """
-    from app import access, admin, blueprints, config, errors, extensions, logs, sites
+    from app import access, admin, blueprints, config, errors, extensions, logs, pages, sites
 
     settings = config.environment()
     settings.update(overrides or {})
@@ -28,6 +28,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     blueprints.mount(app)
     admin.init_app(app)
     extensions.sock.init_app(app)
+    pages.init_app(app)
     errors.init_app(app)
     return app
 
@@ -63,12 +64,27 @@ class SessionInterface(SecureCookieSessionInterface):
         """A login holds for the host that it was made on."""
 
 
+# What a page may load and run: our own files. Bootstrap's icons are data: URLs; widths are set in attributes.
+CONTENT_POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src-attr 'unsafe-inline'; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+)
+# Flask-Admin writes scripts and styles into its pages; its maps show OpenStreetMap's tiles.
+ADMIN_CONTENT_POLICY = CONTENT_POLICY.replace("img-src 'self' data:", "img-src 'self' data: blob: https:") + (
+    "; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
+)
+
+
 def _headers(response: Any) -> Any:
     """What browsers are told about every page."""
     headers = response.headers
+    is_admin = request.path.startswith("/admin/")
+    headers.setdefault("Content-Security-Policy", ADMIN_CONTENT_POLICY if is_admin else CONTENT_POLICY)
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("X-Frame-Options", "SAMEORIGIN")
     headers.setdefault("Referrer-Policy", "same-origin")
+    if response.mimetype == "text/html":
+        response.vary.add("Accept-Language")
     if request.is_secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     return response

@@ -26,6 +26,7 @@ class Person(Protocol):
     """What access needs to know of a user."""
 
     id: int
+    username: str
     is_staff: bool
 
 
@@ -141,7 +142,7 @@ def guard() -> Response | None:
             if decided.json:
                 raise Unauthenticated
             return redirect(url_for("login.login", next=request.full_path.rstrip("?")))
-        if not _may(decided, who):
+        if not may(decided, who):
             raise Forbidden
     if decided.only_post and request.method != "POST":
         raise PostRequired
@@ -149,7 +150,12 @@ def guard() -> Response | None:
     return None
 
 
-def _may(decided: Rule, who: Caller) -> bool:
+def may(decided: Rule, who: Caller) -> bool:
+    """Whether this caller may call an address that was decided so."""
+    if decided.who == ANYONE:
+        return True
+    if who.user is None:
+        return False
     if decided.who == USER:
         return True
     if decided.who == STAFF:

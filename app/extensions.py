@@ -31,6 +31,7 @@ def init_app(app: Flask) -> None:
     babel.init_app(app, locale_selector=language.choose, default_timezone="UTC")
     bootstrap.init_app(app)
     csrf.init_app(app)
-    login.init_app(app)
+    # Templates ask visitor(): a page must not need the database to say that the database is down.
+    login.init_app(app, add_context_processor=False)
     app.config.setdefault("RATELIMIT_STORAGE_URI", app.config["REDIS_URL"] or "memory://")
     limiter.init_app(app)

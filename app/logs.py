@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from concurrent_log_handler import ConcurrentTimedRotatingFileHandler
-from flask import Flask, has_request_context, request
+from flask import Flask, current_app, has_request_context, request
+
+from app.blueprints import DOMAINS
 
 # What a thread or greenlet outside any request works for: a worker's queue, the charger line.
 active = threading.local()
@@ -22,9 +24,17 @@ FIELDS = ("charger", "message_id", "action", "job")
 
 
 def domain_of(endpoint: str | None) -> str:
-    """The domain of an endpoint, whichever way its blueprint is mounted: ``ocpp@site.dashboard`` → ``ocpp``."""
-    blueprint = (endpoint or "").rpartition(".")[0]
-    return re.split(r"[@.]", blueprint)[0] or "website"
+    """The domain of an endpoint, whichever way its view is mounted: ``ocpp@site.dashboard`` → ``ocpp``.
+
+    Staff screens are ``admin``; what belongs to no domain is the website's.
+    """
+    blueprint = re.split(r"[@.]", endpoint or "")[0]
+    if blueprint in DOMAINS:
+        return blueprint
+    module = str(getattr(current_app.view_functions.get(endpoint or ""), "__module__", ""))
+    if found := re.match(r"app\.blueprints\.(\w+)", module):  # a socket, a login page
+        return found[1]
+    return "admin" if module.startswith(("flask_admin", "app.admin_base")) else "website"
 
 
 def active_domain() -> str:

@@ -6,18 +6,22 @@ Links and redirects are built from the path mounts and stay on the host that the
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
-from flask import Flask, current_app, g, has_request_context, request
+from flask import Flask, current_app, g, has_app_context, has_request_context, request
 from flask.wrappers import Request
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import Map, MapAdapter
 
 # Another process may have edited a Site row: look again after this many seconds.
 REFRESH_S = 5.0
+# What a path may hold as it stands (RFC 3986, 3.3).
+PATH_CHARACTERS = "/!$&'()*+,;=:@~"
 
 
 class SiteAdapter(MapAdapter):
@@ -28,6 +32,12 @@ class SiteAdapter(MapAdapter):
     def get_host(self, domain_part: str | None) -> str:
         """Every URL stays on the host that the visitor used."""
         return self.server_name
+
+    def make_redirect_url(self, path_info: str, query_args: Any = None, domain_part: str | None = None) -> str:
+        """Redirects name no host at all: the browser stays where it is, whatever it was sent to by."""
+        path = f"{self.script_name.strip('/')}/{path_info.lstrip('/')}".lstrip("/")
+        query = self.encode_query_args(self.query_args if query_args is None else query_args)
+        return f"/{quote(path, safe=PATH_CHARACTERS)}" + (f"?{query}" if query else "")
 
     def match(self, *args: Any, **kwargs: Any) -> Any:
         """The label's own rule, else the path mount's."""
@@ -54,7 +64,9 @@ class SiteAdapter(MapAdapter):
 class SiteMap:
     """The label of each host, from subdomains and the cached ``Site`` table."""
 
-    def __init__(self, server_name: str, labels: frozenset[str], load: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self, server_name: str, labels: frozenset[str], load: Callable[[], Mapping[str, str] | None]
+    ) -> None:
         self._suffix = "." + _name(server_name)
         self._labels = labels
         self._load = load
@@ -77,18 +89,19 @@ class SiteMap:
     def _sites(self) -> Mapping[str, str]:
         if time.monotonic() - self._read_at > REFRESH_S and self._lock.acquire(blocking=False):
             try:
-                self._rows = self._load()
-                self._read_at = time.monotonic()
+                self._read_at = time.monotonic()  # first: a change during the load asks for another
+                found = self._load()
+                self._rows = self._rows if found is None else found  # the last known, while nobody can tell
             finally:
                 self._lock.release()
         return self._rows
 
 
 def _name(host: str) -> str:
-    """A host without port, in lower case."""
+    """A host without port and final dot, in lower case."""
     if host.startswith("["):
         return host[: host.find("]") + 1].lower()
-    return host.rsplit(":", 1)[0].lower() if host.count(":") == 1 else host.lower()
+    return (host.rsplit(":", 1)[0] if host.count(":") == 1 else host).lower().removesuffix(".")
 
 
 def label() -> str:
@@ -100,6 +113,23 @@ def site_map() -> SiteMap:
     """This application's map."""
     found: SiteMap = current_app.extensions["site_map"]
     return found
+
+
+def forget() -> None:
+    """Tell this application's map that a row has changed."""
+    if has_app_context() and "site_map" in current_app.extensions:
+        site_map().forget()
+
+
+def local(target: str | None) -> str:
+    """``target`` when it is an address on the visited host, else the first page.
+
+    ``//evil``, ``/\\evil`` and control characters are how a browser is sent elsewhere.
+    """
+    here = f"{request.root_path}/"
+    if not target or not re.match(r"/(?![/\\])[^\x00-\x20\x7f\\]*\Z", target):
+        return here
+    return target
 
 
 class Constellation(Flask):

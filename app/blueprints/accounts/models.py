@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, Numeric, String
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from app.clock import utcnow
@@ -35,6 +36,14 @@ class User(Base):
     account: Mapped[Account | None] = relationship(back_populates="user")
     rfids: Mapped[list[RFID]] = relationship(back_populates="user")
     tokens: Mapped[list[ApiToken]] = relationship(back_populates="user")
+
+    # What Flask-Login asks of a user.
+    is_authenticated = True
+    is_anonymous = False
+
+    def get_id(self) -> str:
+        """What a login session holds: it ends when the key changes."""
+        return f"{self.id}:{self.session_key}"
 
     def __str__(self) -> str:
         return self.username
@@ -133,8 +142,9 @@ class Account(Base):
     user: Mapped[User] = relationship(back_populates="account")
     credits: Mapped[list[Credit]] = relationship(back_populates="account", order_by="Credit.id")
 
-    @property
+    @hybrid_property
     def balance_wh(self) -> int:
+        """Lists sort and filter by it."""
         return self.credited_wh - self.spent_wh
 
     @property

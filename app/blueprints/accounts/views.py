@@ -1,6 +1,17 @@
 """The HTTP endpoints of accounts."""
 
+from __future__ import annotations
+
+from flask import Flask
+
 from app.blueprints import Domain
-from app.blueprints.accounts import models  # noqa: F401
+from app.blueprints.accounts import cli, identity, login_views, models  # noqa: F401
 
 bp = Domain("accounts", __name__)
+
+
+def init_app(app: Flask) -> None:
+    """Who is calling, the login pages, the commands."""
+    identity.init_app(app)
+    app.register_blueprint(login_views.bp)
+    cli.init_app(app)

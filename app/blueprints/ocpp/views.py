@@ -1,6 +1,18 @@
-"""The HTTP endpoints of ocpp."""
+"""The HTTP endpoints of ocpp: pages in ``pages``, JSON in ``api``."""
+
+from flask import Flask
 
 from app.blueprints import Domain
-from app.blueprints.ocpp import models  # noqa: F401 - tables
+from app.blueprints.ocpp import engine, models, sockets  # noqa: F401 - tables
+from app.blueprints.ocpp.simulate_cli import simulate
 
 bp = Domain("ocpp", __name__)
+
+from app.blueprints.ocpp import api, pages  # noqa: E402, F401 - they hang their views on bp
+
+
+def init_app(app: Flask) -> None:
+    """Start the line with the application."""
+    engine.init_app(app)
+    sockets.init_app(app)
+    app.cli.add_command(simulate)

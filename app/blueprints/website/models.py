@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import String
-from sqlalchemy.orm import Mapped, mapped_column, validates
+from typing import Any
+
+from sqlalchemy import String, event
+from sqlalchemy.orm import Mapped, mapped_column, object_session, validates
 
 from app.db import Base
+
+# Key in a session's info.
+SITES_CHANGED = "sites_changed"
 
 
 class Site(Base):
@@ -23,3 +28,12 @@ class Site(Base):
 
     def __str__(self) -> str:
         return self.domain
+
+
+@event.listens_for(Site, "after_insert")
+@event.listens_for(Site, "after_update")
+@event.listens_for(Site, "after_delete")
+def _mark(_mapper: Any, _connection: Any, site: Site) -> None:
+    """Note on the session that its commit changes the site map."""
+    if session := object_session(site):
+        session.info[SITES_CHANGED] = True

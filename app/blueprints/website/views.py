@@ -1,6 +1,75 @@
-"""The HTTP endpoints of website."""
+"""The HTTP endpoints of website: first pages, the visitor's language, and what machines ask for."""
 
-from app.blueprints import Domain
-from app.blueprints.website import models  # noqa: F401
+from __future__ import annotations
+
+from flask import Flask, Response, current_app, redirect, render_template, request, session
+from flask.typing import ResponseReturnValue
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import NotFound
+
+from app import access, pages, sites
+from app.access import ANYONE
+from app.blueprints import DOMAINS, Domain
+from app.blueprints.readme.services import rendering
+from app.blueprints.website import services
+from app.blueprints.website.models import SITES_CHANGED
+from app.db import db
+from app.language import LANGUAGES
 
 bp = Domain("website", __name__)
+
+
+@bp.get("/")
+@access.allow(ANYONE)
+def index() -> ResponseReturnValue:
+    """The README of the domain that this host is for, with its pages; else the project's."""
+    label = sites.label()
+    domain = "" if label == "website" else label
+    return render_template(
+        "website/index.html",
+        document=rendering.rendered(domain, request.root_path),
+        domain=domain,
+        pages=pages.pages_of(domain) if domain else [],
+    )
+
+
+@bp.route("/language/<code>/", methods=["GET", "POST"])
+@access.allow(ANYONE, csrf=False)
+def language(code: str) -> ResponseReturnValue:
+    """Remember the visitor's language, and go back to where they were."""
+    if code not in LANGUAGES:
+        raise NotFound
+    session["language"] = code
+    return redirect(sites.local(request.values.get("next")))
+
+
+@bp.get("/healthz")
+@access.allow(ANYONE, json=True)
+def healthz() -> ResponseReturnValue:
+    """Whether web, database and broker answer; 503 names what does not."""
+    health = services.health(db.engine, current_app.config["REDIS_URL"], current_app.instance_path)
+    return health.as_json(), 200 if health.is_ok else 503, {"Cache-Control": "no-store"}
+
+
+@bp.get("/robots.txt")
+@access.allow(ANYONE)
+def robots() -> ResponseReturnValue:
+    """What search engines need not look at."""
+    root = request.root_path
+    hidden = [f"{root}{path}" for path in ("/admin/", "/login/", "/logout/", "/language/", "/accounts/", "/healthz")]
+    return Response("\n".join(["User-agent: *", *(f"Disallow: {path}" for path in hidden), ""]), mimetype="text/plain")
+
+
+def init_app(app: Flask) -> None:
+    """Set up the site map."""
+    app.extensions["site_map"] = sites.SiteMap(
+        app.config["SERVER_NAME"], frozenset(DOMAINS), lambda: services.site_labels(db.engine)
+    )
+
+
+@event.listens_for(Session, "after_commit")
+def _follow_the_table(session: Session) -> None:
+    """Read the site map again when a Site row has changed."""
+    if session.info.pop(SITES_CHANGED, False):
+        sites.forget()

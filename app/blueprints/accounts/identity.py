@@ -1,0 +1,71 @@
+"""Who makes a request: the owner of a Bearer token, else whoever logged in."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import timedelta
+
+from flask import Flask, g, request, session
+from flask_login import current_user, login_user
+
+from app import access
+from app.access import Caller
+from app.blueprints.accounts.errors import InvalidToken
+from app.blueprints.accounts.models import User
+from app.blueprints.accounts.services import find_token
+from app.db import db
+from app.extensions import login
+
+# A login lasts this long after its last use.
+LIFETIME = timedelta(days=14)
+# What outlives a login: the visitor's choices, not their rights.
+KEPT = ("language",)
+
+
+def identify() -> Caller:
+    """The caller of this request. Raises ``InvalidToken`` for a Bearer token that is not (or no longer) good."""
+    scheme, _, plain = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        token = find_token(db.session(), plain.strip())
+        if token is None:
+            g.caller = Caller(None)  # the page that shows the error asks again
+            raise InvalidToken
+        return Caller(token.user, by_token=True)
+    if current_user.is_authenticated:
+        return Caller(current_user._get_current_object(), by_tag=bool(session.get("by_tag")))
+    return Caller(None)
+
+
+def load_user(session_id: str) -> User | None:
+    """The user of a login session, unless they were locked or their password has changed since."""
+    id, _, key = session_id.partition(":")
+    user = db.session.get(User, int(id)) if id.isdecimal() else None
+    if user is None or not user.is_active or not hmac.compare_digest(user.session_key, key):
+        return None
+    return user
+
+
+def log_in(user: User, *, by_tag: bool = False) -> None:
+    """Begin a session of the user's own: nothing that somebody planted in the old one survives."""
+    log_out()
+    login_user(user)
+    session.permanent = True
+    if by_tag:
+        session["by_tag"] = True
+
+
+def log_out() -> None:
+    """End the session, and its CSRF tokens with it."""
+    kept = {name: session[name] for name in KEPT if name in session}
+    session.clear()
+    session.update(kept)
+
+
+def init_app(app: Flask) -> None:
+    """Answer ``access.caller()``, and tell Flask-Login how to find users."""
+    app.config["PERMANENT_SESSION_LIFETIME"] = LIFETIME
+    app.config["WTF_CSRF_TIME_LIMIT"] = None  # as long as the session: a form may stand open over lunch
+    login.session_protection = None  # a phone's address changes on the way
+    login.user_loader(load_user)
+    login.init_app(app)
+    access.identify = identify

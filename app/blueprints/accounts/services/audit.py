@@ -1,0 +1,57 @@
+"""The audit trail: who did what, when, to which row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import inspect
+
+from app.blueprints.accounts.models import AuditEntry, User
+from app.db import Base, UnitOfWork
+
+# Columns whose values must not be readable in the trail: that they changed is all it says.
+SECRET = re.compile(r"password|hash|key|token|secret", re.IGNORECASE)
+
+
+def record(
+    work: UnitOfWork,
+    user: User | None,
+    action: str,
+    subject: str,
+    subject_id: object,
+    details: Mapping[str, Any] | None = None,
+) -> AuditEntry:
+    """Remember one act. ``subject`` is the table; no user means the command line or the system itself."""
+    entry = AuditEntry(
+        user_id=user.id if user else None,
+        username=user.username if user else "",
+        action=action,
+        subject=subject,
+        subject_id=str(subject_id),
+        details=dict(details or {}),
+    )
+    work.add(entry)
+    return entry
+
+
+def values(row: Base) -> dict[str, Any]:
+    """Every column of a row, by name."""
+    return {column.key: getattr(row, column.key) for column in inspect(type(row)).column_attrs}
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Name → ``[old, new]`` of what differs, in words that JSON can hold; of secrets only that they differ."""
+    return {
+        name: "changed" if SECRET.search(name) else [_plain(before.get(name)), _plain(after.get(name))]
+        for name in {**before, **after}
+        if before.get(name) != after.get(name)
+    }
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str | dict | list):
+        return value
+    return value.isoformat() if isinstance(value, date | datetime) else str(value)

@@ -1,0 +1,119 @@
+"""Users: making, finding, recognising and removing them."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+from dataclasses import dataclass
+
+from sqlalchemy import delete, exists, select
+
+from app.blueprints.accounts.errors import BadUsername, HasHistory, UnknownUser, UserExists
+from app.blueprints.accounts.models import RFID, Account, ApiToken, Credit, User
+from app.blueprints.accounts.services import passwords, tokens
+from app.db import UnitOfWork
+
+USERNAME = re.compile(r"[\w.@+-]{1,150}")
+
+
+@dataclass(frozen=True)
+class FirstRun:
+    """The first staff user, with the secrets in plain: the only time that anybody sees them."""
+
+    username: str
+    password: str
+    token: str
+
+
+def first_run(work: UnitOfWork, username: str, password: str, token: str | None = None) -> FirstRun | None:
+    """Make the first staff user and an API token, unless there is any user already."""
+    if work.scalar(select(exists().select_from(User))):
+        return None
+    user = create_user(work, username, password, is_staff=True, is_superuser=True)
+    _, plain = tokens.create_token(work, user, "first run", token)
+    return FirstRun(user.username, password, plain)
+
+
+def create_user(
+    work: UnitOfWork,
+    username: str,
+    password: str | None = None,
+    *,
+    is_staff: bool = False,
+    is_superuser: bool = False,
+    email: str = "",
+) -> User:
+    """Make a user and their account. Without a password they can only use tags and tokens.
+
+    Raises ``BadUsername``, ``UserExists`` or ``BadPassword``.
+    """
+    username = cleaned_username(username)
+    if find_user(work, username):
+        raise UserExists(username)
+    user = User(username=username, email=email, is_staff=is_staff, is_superuser=is_superuser)
+    user.account = Account(credited_wh=0, spent_wh=0)
+    set_password(user, password or "")
+    work.add(user)
+    work.flush()  # callers name the user by id
+    return user
+
+
+def cleaned_username(username: str) -> str:
+    """The name in the one form that is stored: lookalikes of one name are one name."""
+    name = unicodedata.normalize("NFKC", username)
+    if not USERNAME.fullmatch(name):
+        raise BadUsername
+    return name
+
+
+def find_user(work: UnitOfWork, username: str) -> User | None:
+    """The user with this name, in whichever form it was typed."""
+    name = unicodedata.normalize("NFKC", username)
+    if not USERNAME.fullmatch(name):
+        return None
+    return work.scalar(select(User).where(User.username == name))
+
+
+def get_user(work: UnitOfWork, username: str) -> User:
+    """The user with this name. Raises ``UnknownUser``."""
+    user = find_user(work, username)
+    if user is None:
+        raise UnknownUser(username)
+    return user
+
+
+def set_password(user: User, password: str) -> None:
+    """Change the password and end every login that was made before."""
+    user.password = passwords.hashed(password)
+    user.session_key = secrets.token_hex(16)
+
+
+def check_password(work: UnitOfWork, username: str, password: str) -> User | None:
+    """The user whom name and password prove. Unknown, locked and passwordless users take as long to refuse."""
+    user = find_user(work, username)
+    matched = passwords.matches(user.password if user else "", password)
+    return user if user and matched and user.is_active else None
+
+
+def refresh_hash(user: User, password: str) -> None:
+    """Hash a password that has just matched with today's parameters; its logins stay."""
+    if passwords.is_outdated(user.password):
+        user.password = passwords.hashed(password)
+
+
+def delete_user(work: UnitOfWork, user: User) -> None:
+    """Remove a user who has left no trace, with the empty account. Raises ``HasHistory`` otherwise.
+
+    What the tables of other domains refer to is refused by the database.
+    """
+    own_credits = select(Credit.id).join(Account).where(Account.user_id == user.id)
+    traces = (
+        select(RFID.id).where(RFID.user_id == user.id),
+        select(ApiToken.id).where(ApiToken.user_id == user.id),
+        own_credits,
+    )
+    if any(work.scalar(trace.limit(1)) for trace in traces):
+        raise HasHistory(user.username)
+    work.execute(delete(Account).where(Account.user_id == user.id))
+    work.execute(delete(User).where(User.id == user.id))

@@ -1,0 +1,208 @@
+"""The JSON addresses of ocpp: chargers, commands to them, transactions."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Iterator
+from io import StringIO
+from typing import Any
+
+from flask import Response, current_app, request
+from flask.ctx import AppContext
+from flask.typing import ResponseReturnValue
+
+from app import access
+from app.blueprints.ocpp import dispatch, forms, orders
+from app.blueprints.ocpp.models import Transaction
+from app.blueprints.ocpp.services import history, message_log, overview
+from app.blueprints.ocpp.services.overview import Overview, iso, kwh
+from app.blueprints.ocpp.views import bp
+from app.db import db
+from app.domain_error import NotFound
+
+
+@bp.get("/chargers/")
+@access.allow(access.STAFF_OR_TOKEN, json=True)
+def chargers() -> ResponseReturnValue:
+    """List the chargers and their current state."""
+    paging, query = forms.Paging.parse(request.args), forms.search_text(request.args)
+    presence = dispatch.presence()
+    page = overview.paged(db.session(), presence, page=paging.page, per_page=paging.per_page, query=query)
+    newest = overview.newest_transactions(db.session(), [row for row in page.rows if not row.running])
+    return {
+        "chargers": [_charger(row, newest) for row in page.rows],
+        "page": page.page,
+        "pages": page.pages,
+        "per_page": page.per_page,
+        "total": page.total,
+    }
+
+
+@bp.get("/chargers/<charger_id>/")
+@access.allow(access.STAFF_OR_TOKEN, json=True)
+def charger(charger_id: str) -> ResponseReturnValue:
+    """Tell everything of one charger, with its last transactions and messages."""
+    found = overview.find(db.session(), dispatch.presence(), charger_id)
+    if found is None:
+        raise NotFound("not found")
+    last = overview.last_transactions(db.session(), found.charger)
+    return {
+        **_charger(found, {row.charger_id: row for row in last[:1]}),
+        "transactions": [_transaction(row) for row in last],
+        "log": message_log.lines(db.session(), found.charger),
+    }
+
+
+@bp.post("/chargers/<charger_id>/action/")
+@access.allow(access.STAFF_OR_TOKEN, json=True, only_post=True)
+def action(charger_id: str) -> ResponseReturnValue:
+    """Send a command to a charger, and wait for its answer."""
+    answer = orders.give(_caller_id(), charger_id, body())
+    return {"sent": answer.sent, "response": answer.response}
+
+
+@bp.get("/transactions/")
+@access.allow(access.STAFF_OR_TOKEN, json=True)
+def transactions_list() -> ResponseReturnValue:
+    """List transactions, newest first; as CSV all that the filters choose, or one page of them."""
+    chosen = forms.choice(request.args)
+    paging = forms.Paging.parse(request.args)
+    as_csv = request.args.get("format") == "csv"
+    if as_csv and "page" not in request.args:
+        return _csv(_every(current_app.app_context, chosen))
+    found, more = history.listed(db.session(), chosen, page=paging.page, per_page=paging.per_page)
+    if as_csv:
+        return _csv([list(history.csv_cells(row)) for row in found])
+    return {
+        "transactions": [history.told(row) for row in found],
+        "page": paging.page,
+        "per_page": paging.per_page,
+        "more": more,
+    }
+
+
+@bp.get("/transactions/<int:transaction_id>/")
+@access.allow(access.STAFF_OR_TOKEN, json=True)
+def transaction(transaction_id: int) -> ResponseReturnValue:
+    """Tell one transaction."""
+    found = history.find(db.session(), transaction_id)
+    if found is None:
+        raise NotFound("not found")
+    if request.args.get("format") == "csv":
+        return _csv([list(history.csv_cells(found))])
+    return history.told(found)
+
+
+@bp.post("/transactions/<int:transaction_id>/close/")
+@access.allow(access.STAFF_OR_TOKEN, json=True)
+def close_transaction(transaction_id: int) -> ResponseReturnValue:
+    """End a transaction whose charger never will, with its last reading."""
+    orders.close(_caller_id(), transaction_id)
+    found = history.find(db.session(), transaction_id)
+    assert found is not None  # transactions are never deleted
+    return history.told(found)
+
+
+def body() -> dict[str, Any]:
+    """What a request carries: JSON, else a form."""
+    if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        return request.form.to_dict()
+    told = request.get_json(force=True, silent=True)
+    return told if isinstance(told, dict) else {}
+
+
+def _caller_id() -> int:
+    user = access.caller().user
+    assert user is not None  # the guard has let a user pass
+    return user.id
+
+
+def _charger(row: Overview, newest: dict[int, Transaction]) -> dict[str, Any]:
+    """A charger in the words of the API (contract, section 3)."""
+    charger = row.charger
+    shown = row.running[0] if row.running else newest.get(charger.id)
+    return {
+        "charger_id": charger.charger_id,
+        "name": charger.name,
+        "config": charger.config,
+        "require_rfid": charger.require_rfid,
+        "transaction": _transaction(shown) if shown else None,
+        "lastHeartbeat": iso(charger.last_heartbeat),
+        "lastMeterValues": charger.last_meter_values,
+        "connected": row.connected,
+        "connected_since": iso(row.connected_since),
+        "last_seen": iso(charger.last_seen),
+        "state": row.state,
+        "registration_status": charger.registration_status,
+        "blocked": charger.blocked,
+        "vendor": charger.vendor,
+        "model": charger.model,
+        "serial_number": charger.serial_number,
+        "firmware_version": charger.firmware_version,
+        "power_w": row.power_w,
+        "connectors": [_connector(outlet) for outlet in row.outlets],
+    }
+
+
+def _connector(outlet: overview.Outlet) -> dict[str, Any]:
+    told = outlet.row
+    return {
+        "connector_id": outlet.connector_id,
+        "status": outlet.status,
+        "error_code": told.error_code if told else "",
+        "info": told.info if told else "",
+        "since": iso(told.since) if told else None,
+        "power_w": outlet.power_w,
+        "energy_kwh": kwh(outlet.energy_wh),
+        "meter_wh": told.meter_wh if told else None,
+        "transactionId": outlet.running.id if outlet.running else None,
+    }
+
+
+def _transaction(row: Transaction) -> dict[str, Any]:
+    """A transaction as the charger lists tell it: what has not happened yet is left out."""
+    told: dict[str, Any] = {
+        "transactionId": row.id,
+        "connectorId": row.connector_id,
+        "idTag": row.id_tag,
+        "meterStart": row.meter_start_wh,
+        "startTime": iso(row.started_at),
+        "energyWh": row.energy_wh,
+    }
+    if row.meter_stop_wh is not None:
+        told["meterStop"] = row.meter_stop_wh
+    if row.stopped_at is not None:
+        told["stopTime"] = iso(row.stopped_at)
+    if row.refused:
+        told["refused"] = row.refused
+    return told
+
+
+def _every(context: Callable[[], AppContext], chosen: history.Choice) -> Iterator[list[str]]:
+    """Every chosen transaction, read in pieces; no database connection is kept between them."""
+    before: int | None = None
+    while True:
+        with context():
+            lines = [(row.id, list(history.csv_cells(row))) for row in history.chunk(db.session(), chosen, before)]
+            db.session.remove()
+        if not lines:
+            return
+        before = lines[-1][0]
+        yield from (cells for _, cells in lines)
+
+
+def _csv(lines: Iterable[list[str]]) -> Response:
+    def written() -> Iterator[str]:
+        buffer = StringIO()
+        writer = csv.writer(buffer)
+        writer.writerow(history.COLUMNS)
+        for cells in lines:
+            writer.writerow(cells)
+            if buffer.tell() > 65_536:
+                yield buffer.getvalue()
+                buffer.seek(0)
+                buffer.truncate()
+        yield buffer.getvalue()
+
+    headers = {"Content-Disposition": 'attachment; filename="transactions.csv"'}
+    return Response(written(), mimetype="text/csv", headers=headers)

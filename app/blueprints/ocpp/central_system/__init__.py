@@ -1,0 +1,1 @@
+"""What the central system answers, one module per protocol version."""

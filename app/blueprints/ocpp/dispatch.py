@@ -1,0 +1,164 @@
+"""Carries a command to the process that holds the charger's socket: a function call, or Redis."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import current_app
+
+from app.blueprints.ocpp.bus import Away, Bus
+from app.blueprints.ocpp.errors import (
+    BusAway,
+    ChargerOffline,
+    CommandNotAllowed,
+    NoAnswer,
+    RefusedByCharger,
+)
+from app.blueprints.ocpp.registry import Connection, Registry
+from app.blueprints.ocpp.session import NotSent, Outgoing
+
+# The other process's answer may take this much longer than the charger's.
+BUS_SLACK_S = 2.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What went out, and the charge point's own answer."""
+
+    sent: str
+    response: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Presence:
+    """A connected charge point."""
+
+    since: datetime
+    address: str
+
+
+class Dispatcher:
+    """Finds the process that holds a charger and has it send."""
+
+    def __init__(self, registry: Registry, bus: Bus | None, timeout_s: float) -> None:
+        self.registry, self.bus, self.timeout_s = registry, bus, timeout_s
+
+    def send(self, charger_id: str, action: str, payload: dict[str, Any], timeout_s: float | None) -> Answer:
+        """Send a checked command and wait for its answer. Raises the errors of ``errors``."""
+        timeout_s = timeout_s or self.timeout_s
+        connection = self.registry.find(charger_id)
+        if connection is not None:
+            return _answer(self._call(connection, action, payload, timeout_s))
+        if self.bus is None:
+            raise ChargerOffline
+        message = {"charger_id": charger_id, "action": action, "payload": payload, "timeout_s": timeout_s}
+        return _answer(self._elsewhere(charger_id, message, timeout_s))
+
+    def answers(self, charger_id: str) -> bool:
+        """Whether the charger's present socket, on any process, answers a ping."""
+        if self.registry.find(charger_id) is not None or self.bus is None:
+            return self.registry.answers(charger_id)
+        try:
+            return bool(self._elsewhere(charger_id, {"charger_id": charger_id, "ping": True}, 5.0).get("alive"))
+        except (ChargerOffline, BusAway):
+            return False
+
+    def presence(self) -> dict[str, Presence]:
+        """Every connected charger, on all processes; this process's own when the bus is away."""
+        here = {id: Presence(held.since, held.address) for id, held in self.registry.all().items()}
+        if self.bus is None:
+            return here
+        try:
+            everybody = self.bus.everybody()
+        except Away:
+            return here
+        return {**{id: _presence(text) for id, text in everybody.items()}, **here}
+
+    def address_of(self, charger_id: str) -> str | None:
+        """The address of the charger's present connection, on any process."""
+        connection = self.registry.find(charger_id)
+        if connection is not None:
+            return connection.address
+        if self.bus is None:
+            return None
+        found = self.presence().get(charger_id)
+        return found.address if found else None
+
+    def serve(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Another process asks us to send, or whether a charger is alive."""
+        charger_id = message["charger_id"]
+        if message.get("ping"):
+            return {"alive": self.registry.answers(charger_id)}
+        connection = self.registry.find(charger_id)
+        if connection is None:
+            return {"lost": True}
+        return self._call(connection, message["action"], message["payload"], message["timeout_s"])
+
+    def _call(
+        self, connection: Connection, action: str, payload: dict[str, Any], timeout_s: float
+    ) -> dict[str, Any]:
+        try:
+            return _outcome(connection.session.call(action, payload, timeout_s))
+        except NotSent as refusal:
+            return {"not_sent": refusal.reason}
+
+    def _elsewhere(self, charger_id: str, message: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        assert self.bus is not None
+        try:
+            holder = self.bus.holder(charger_id)
+            if holder is None:
+                raise ChargerOffline
+            return self.bus.request(holder, message, timeout_s + BUS_SLACK_S)
+        except Away:
+            raise BusAway from None
+
+
+def _outcome(outgoing: Outgoing) -> dict[str, Any]:
+    """What became of a command, as it travels between processes."""
+    error = outgoing.error
+    return {
+        "sent": outgoing.text,
+        "result": outgoing.result,
+        "error": [error.code, error.description] if error else None,
+        "lost": outgoing.lost,
+    }
+
+
+def _answer(outcome: dict[str, Any]) -> Answer:
+    if "not_sent" in outcome:
+        raise CommandNotAllowed(outcome["not_sent"])
+    if outcome.get("lost"):
+        raise ChargerOffline
+    if outcome.get("error"):
+        raise RefusedByCharger(*outcome["error"])
+    if outcome.get("result") is None:
+        raise NoAnswer
+    return Answer(outcome["sent"], outcome["result"])
+
+
+def described(connection: Connection) -> str:
+    """A connection's presence, as it travels between processes."""
+    return json.dumps({"since": connection.since.isoformat(), "address": connection.address})
+
+
+def _presence(text: str) -> Presence:
+    told = json.loads(text)
+    return Presence(datetime.fromisoformat(told["since"]), told["address"])
+
+
+def _dispatcher() -> Dispatcher:
+    found: Dispatcher = current_app.extensions["ocpp"].dispatcher
+    return found
+
+
+def send(charger_id: str, action: str, payload: dict[str, Any], timeout_s: float | None = None) -> Answer:
+    """Send a checked command to a charger, wherever it is connected."""
+    return _dispatcher().send(charger_id, action, payload, timeout_s)
+
+
+def presence() -> dict[str, Presence]:
+    """Every connected charger."""
+    return _dispatcher().presence()

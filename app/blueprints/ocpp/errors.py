@@ -1,0 +1,66 @@
+"""Why a command, or something that staff ask of a charger, is refused."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext
+
+from app.domain_error import DomainError, NotFound
+
+
+class ChargerOffline(DomainError):
+    """The charge point has no open socket, so no command can reach it."""
+
+    status_code = 404
+
+    def __init__(self) -> None:
+        super().__init__(lazy_gettext("no connection"))
+
+
+class NoTransaction(NotFound):
+    """Nothing runs on this charger."""
+
+    def __init__(self) -> None:
+        super().__init__(lazy_gettext("no transaction"))
+
+
+class UnknownAction(DomainError):
+    """No such command in this protocol version."""
+
+    def __init__(self) -> None:
+        super().__init__(lazy_gettext("unknown action"))
+
+
+class BadParameter(DomainError):
+    """A parameter is missing, unknown or of the wrong shape; nothing was sent."""
+
+
+class CommandNotAllowed(DomainError):
+    """The charger's registration forbids this command now."""
+
+
+class RefusedByCharger(DomainError):
+    """The charge point answered with a CALLERROR."""
+
+    status_code = 502
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(f"{code}: {description}" if description else code)
+        self.code, self.description = code, description
+
+
+class NoAnswer(DomainError):
+    """The charge point did not answer in time."""
+
+    status_code = 504
+
+    def __init__(self) -> None:
+        super().__init__(lazy_gettext("the charger did not answer in time"))
+
+
+class BusAway(DomainError):
+    """Another process holds the charger, and the bus between processes is down."""
+
+    status_code = 503
+
+    def __init__(self) -> None:
+        super().__init__(lazy_gettext("the command bus (Redis) is away: charging goes on, commands do not"))

@@ -1,0 +1,212 @@
+"""One accepted WebSocket: frames in, frames out, pings; bounded in every direction.
+
+flask-sock accepts and hands over its ``Server``; from then on the reading is ours, on its wsproto connection, in
+the greenlet (or thread) that serves the request: one per charger instead of two, and no timer or selector a read.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from simple_websocket import Server
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+NORMAL, GOING_AWAY, PROTOCOL_ERROR, POLICY, TOO_BIG = 1000, 1001, 1002, 1008, 1009
+# A charger that does not read its answers may leave this much unsent.
+MAX_UNSENT_BYTES = 4 * 1024 * 1024
+SEND_TIMEOUT_S = 30.0
+RECEIVE_BYTES = 16_384
+# The mark on a request whose frames we read ourselves.
+MARK = "constellation.line"
+
+
+class LineClosed(Exception):
+    """The socket is gone."""
+
+
+class ReaderThread(threading.Thread):
+    """flask-sock's background reader, which a marked request does without."""
+
+    def start(self) -> None:
+        """Start, unless the line reads for itself."""
+        server = getattr(getattr(self, "_target", None), "__self__", None)
+        if not isinstance(server, Server) or MARK not in server.environ:
+            super().start()
+
+
+class Line:
+    """A charge point's socket."""
+
+    __slots__ = (
+        "_buffer", "_draining", "_lock", "_max_bytes", "_raw", "_server", "_unsent",
+        "close_code", "closed_at", "heard_at", "open", "pinged_at",
+    )  # fmt: skip
+
+    def __init__(self, server: Server, max_bytes: int) -> None:
+        self._server = server
+        server.thread = None  # never started
+        # gevent's socket wraps the real one, which sends without switching greenlets.
+        self._raw = getattr(server.sock, "_sock", server.sock)
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._unsent = bytearray()
+        self._draining = False
+        self._buffer: list[str | bytes] = []
+        self.open = bool(server.connected)
+        self.close_code = 0
+        self.heard_at = time.monotonic()
+        self.pinged_at = 0.0
+        self.closed_at = 0.0
+
+    def frames(self) -> Iterator[str | bytes]:
+        """Every message as it arrives, until the socket closes."""
+        while chunk := self._receive():
+            if not self.open:  # we said goodbye: read on until the other side hangs up, so that it reads our reason
+                continue
+            self.heard_at = time.monotonic()
+            self.pinged_at = 0.0
+            yield from self._messages(chunk)
+        self.open = False
+        self._server.connected = False
+        self._server.sock.close()
+
+    def send(self, text: str) -> None:
+        """Send one message without waiting: what the socket does not take now goes out by and by.
+
+        Raises ``LineClosed``.
+        """
+        self._send_event(TextMessage(data=text))
+
+    def ping(self) -> None:
+        """Ask whether anybody is there; any frame is an answer."""
+        self.pinged_at = time.monotonic()
+        self._send_event(Ping())
+
+    def close(self, code: int = NORMAL, reason: str = "") -> None:
+        """Say goodbye; the reader ends when the other side hangs up, or at ``abort``. Safe to call twice."""
+        if not self.open:
+            return
+        self.close_code = code
+        try:
+            self._send_event(CloseConnection(code=code, reason=reason[:100] or None))
+        except LineClosed:
+            pass
+        self._finish(socket.SHUT_WR)
+
+    def abort(self) -> None:
+        """Hang up at once."""
+        self._finish(socket.SHUT_RDWR)
+
+    def _finish(self, how: int) -> None:
+        self.open = False
+        self.closed_at = self.closed_at or time.monotonic()
+        try:
+            self._raw.shutdown(how)
+        except OSError:
+            pass
+
+    def _receive(self) -> bytes:
+        try:
+            return bytes(self._server.sock.recv(RECEIVE_BYTES))
+        except OSError:
+            return b""
+
+    def _messages(self, chunk: bytes) -> Iterator[str | bytes]:
+        connection = self._server.ws
+        try:
+            connection.receive_data(chunk)
+            for event in connection.events():
+                yield from self._handle(event)
+                if not self.open:
+                    return
+        except (LocalProtocolError, RemoteProtocolError) as error:
+            hint = getattr(error, "event_hint", None)
+            code = getattr(hint, "code", PROTOCOL_ERROR)
+            self.close(int(code), "protocol error")
+
+    def _handle(self, event: Any) -> Iterator[str | bytes]:
+        if isinstance(event, TextMessage | BytesMessage):
+            yield from self._assembled(event)
+        elif isinstance(event, Ping):
+            self._send_event(event.response())
+        elif isinstance(event, CloseConnection):
+            self.close_code = int(event.code)
+            try:
+                self._send_event(event.response())
+            except (LineClosed, LocalProtocolError):
+                pass
+            self._finish(socket.SHUT_WR)
+
+    def _assembled(self, event: TextMessage | BytesMessage) -> Iterator[str | bytes]:
+        if event.message_finished and not self._buffer:
+            if self._within_limit(len(event.data)):
+                yield event.data
+            return
+        self._buffer.append(event.data)
+        if self._within_limit(sum(map(len, self._buffer))) and event.message_finished:
+            parts, self._buffer = self._buffer, []
+            whole: str | bytes = parts[0][:0].join(parts)  # type: ignore[arg-type]
+            yield whole
+
+    def _within_limit(self, size: int) -> bool:
+        if size <= self._max_bytes:
+            return True
+        self.close(TOO_BIG, f"more than {self._max_bytes} bytes")
+        return False
+
+    def _send_event(self, event: Any) -> None:
+        with self._lock:
+            if not self.open:
+                raise LineClosed
+            out = self._server.ws.send(event)
+            if self._unsent:
+                self._keep(out)
+                return
+            try:
+                sent = self._raw.send(out, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                self.abort()
+                raise LineClosed from None
+            if sent < len(out):
+                self._keep(out[sent:])
+
+    def _keep(self, rest: bytes) -> None:
+        """Hold what the socket did not take, and let somebody else wait for it."""
+        self._unsent += rest
+        if len(self._unsent) > MAX_UNSENT_BYTES:
+            self.abort()
+            raise LineClosed
+        if not self._draining:
+            self._draining = True
+            threading.Thread(target=self._drain, daemon=True).start()
+
+    def _drain(self) -> None:
+        while self._wait_writable():
+            with self._lock:
+                try:
+                    sent = self._raw.send(bytes(self._unsent[:65_536]), socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    break
+                del self._unsent[:sent]
+                if not self._unsent:
+                    self._draining = False
+                    return
+        self.abort()
+
+    def _wait_writable(self) -> bool:
+        poll = select.poll()
+        poll.register(self._raw.fileno(), select.POLLOUT)
+        try:
+            return bool(poll.poll(SEND_TIMEOUT_S * 1000))
+        except (OSError, ValueError):
+            return False

@@ -1,0 +1,95 @@
+"""What has changed, for pages that follow: at most once a second, from any process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from flask import current_app
+
+from app.blueprints.ocpp.bus import Bus
+
+INTERVAL_S = 1.0
+KEEP_ALIVE_S = 15.0
+TOPIC = "changed"
+
+
+class Follower:
+    """One page that follows: the chargers that changed since it last looked."""
+
+    def __init__(self) -> None:
+        self.changed: set[str] = set()
+        self.wake = threading.Event()
+
+
+class Live:
+    """Collects changes and hands them to every follower of this process."""
+
+    def __init__(self, bus: Bus | None) -> None:
+        self._bus = bus
+        self._followers: set[Follower] = set()
+        self._outbox: set[str] = set()
+        self._lock = threading.Lock()
+        self._publisher: threading.Thread | None = None
+
+    def touch(self, charger_ids: set[str]) -> None:
+        """These chargers changed, in this process."""
+        if not charger_ids:
+            return
+        self._tell(charger_ids)
+        if self._bus is not None:
+            with self._lock:
+                self._outbox |= charger_ids
+                if self._publisher is None:
+                    self._publisher = threading.Thread(target=self._publish, name="live", daemon=True)
+                    self._publisher.start()
+
+    def heard(self, topic: str, message: dict[str, Any]) -> None:
+        """These chargers changed, in another process."""
+        if topic == TOPIC:
+            self._tell(set(message.get("chargers", ())))
+
+    def changes(self) -> Iterator[set[str]]:
+        """The sets of changed chargers, at most one a second; an empty one now and then keeps the line alive."""
+        follower = Follower()
+        self._followers.add(follower)
+        try:
+            while True:
+                follower.wake.wait(KEEP_ALIVE_S)
+                if follower.wake.is_set():
+                    time.sleep(INTERVAL_S / 4)  # what comes together goes together
+                follower.wake.clear()
+                changed, follower.changed = follower.changed, set()
+                yield changed
+                time.sleep(INTERVAL_S * 3 / 4)
+        finally:
+            self._followers.discard(follower)
+
+    def __len__(self) -> int:
+        return len(self._followers)
+
+    def _tell(self, charger_ids: set[str]) -> None:
+        for follower in list(self._followers):
+            follower.changed |= charger_ids
+            follower.wake.set()
+
+    def _publish(self) -> None:
+        while True:
+            time.sleep(INTERVAL_S / 2)
+            with self._lock:
+                changed, self._outbox = self._outbox, set()
+            if changed and self._bus is not None:
+                self._bus.broadcast(TOPIC, {"chargers": sorted(changed)})
+
+
+def changes() -> Iterator[set[str]]:
+    """Follow the changes of this installation."""
+    found: Live = current_app.extensions["ocpp"].live
+    return found.changes()
+
+
+def followers() -> int:
+    """How many pages follow on this process."""
+    return len(current_app.extensions["ocpp"].live)

@@ -1,0 +1,1 @@
+"""The charging rules, without sockets or JSON."""

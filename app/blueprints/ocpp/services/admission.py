@@ -1,0 +1,68 @@
+"""Who may come in: a charge point at the door, before its socket is accepted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.blueprints.ocpp.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the door knows of a charger."""
+
+    id: int
+    blocked: bool
+    auth_key_hash: str
+    validation: str
+    registration_status: str
+    # It has booted before: a reconnect needs no Boot (OCPP-J 1.6, 5.4).
+    booted: bool
+
+
+_BY_ID = """
+    SELECT id, blocked, auth_key_hash, validation, registration_status, booted_at FROM charger WHERE charger_id = ?
+"""
+_REGISTER = """
+    INSERT INTO charger (charger_id, name, config, require_rfid, registration_status, blocked, validation,
+        auth_key_hash, boot, vendor, model, serial_number, firmware_version, last_path, last_address, subprotocol,
+        firmware_status, diagnostics_status, created_at)
+    VALUES (?, '', '{}', ?, 'Accepted', ?, '', '', '{}', '', '', '', '', ?, ?, '', '', '', ?)
+    ON CONFLICT (charger_id) DO NOTHING
+"""
+
+
+def find(work: Work, charger_id: str) -> Admission | None:
+    """The charger with this id, if it is known."""
+    row = work.db.one(_BY_ID, (charger_id,))
+    if row is None:
+        return None
+    return Admission(row[0], bool(row[1]), row[2], row[3], row[4], row[5] is not None)
+
+
+def register(work: Work, charger_id: str, *, path: str, address: str) -> Admission:
+    """Create a charger that nobody knew."""
+    now = work.db.stored(work.now)
+    work.db.run(_REGISTER, (charger_id, work.settings.require_rfid, False, path, address, now))
+    work.changed.add(charger_id)
+    found = find(work, charger_id)
+    assert found is not None
+    return found
+
+
+def arrived(work: Work, charger: int, *, path: str, address: str, subprotocol: str) -> None:
+    """Keep where and how a charger connected."""
+    work.db.run(
+        "UPDATE charger SET last_path = ?, last_address = ?, subprotocol = ? WHERE id = ?",
+        (path[:1000], address[:64], subprotocol, charger),
+    )
+
+
+def impostor(work: Work, charger: int, charger_id: str, *, address: str, present: str) -> None:
+    """A keyless second comer from elsewhere was refused: staff see it in the audit trail."""
+    details = '{"address": "%s", "connected_from": "%s"}' % (address, present)  # noqa: UP031 - addresses only
+    work.db.run(
+        """INSERT INTO audit_entry (at, username, action, subject, subject_id, details)
+           VALUES (?, '', 'charger.impostor', 'charger', ?, ?)""",
+        (work.db.stored(work.now), charger_id, details),
+    )

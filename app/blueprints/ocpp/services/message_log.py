@@ -1,0 +1,55 @@
+"""The stored exchange with a charger, as its log page and the API show it. Read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import chain
+
+from sqlalchemy import Select, or_, select
+
+from app.blueprints.ocpp.models import Charger, OcppMessage
+from app.db import UnitOfWork
+
+# Lines of the log in the API.
+LINES = 200
+
+
+def newest(
+    work: UnitOfWork, charger: Charger, *, query: str = "", before: int | None = None, limit: int = LINES
+) -> Sequence[OcppMessage]:
+    """The newest messages that contain ``query`` (and are older than the message ``before``), newest last."""
+    chosen = _of(charger, query)
+    if before is not None:
+        chosen = chosen.where(OcppMessage.id < before)
+    return work.scalars(chosen.order_by(OcppMessage.id.desc()).limit(limit)).all()[::-1]
+
+
+def since(
+    work: UnitOfWork, charger: Charger, *, after: int, query: str = "", limit: int = LINES
+) -> Sequence[OcppMessage]:
+    """The messages that came after the message ``after``, oldest first."""
+    fresh = _of(charger, query).where(OcppMessage.id > after)
+    return work.scalars(fresh.order_by(OcppMessage.id).limit(limit)).all()
+
+
+def lines(work: UnitOfWork, charger: Charger, limit: int = LINES) -> list[str]:
+    """The last frames in the order of their times: ``> in`` from the charger, ``< out`` from us."""
+    frames = sorted(chain.from_iterable(_frames(message) for message in newest(work, charger, limit=limit)))
+    return [text for *_, text in frames[-limit:]]
+
+
+def _frames(message: OcppMessage) -> list[tuple[datetime, int, int, str]]:
+    asked, told = ("> ", "< ") if message.direction == "in" else ("< ", "> ")
+    frames = [(message.at, message.id, 0, asked + message.request)]
+    if message.answer is not None:
+        frames.append((message.answered_at or message.at, message.id, 1, told + message.answer))
+    return frames
+
+
+def _of(charger: Charger, query: str) -> Select[tuple[OcppMessage]]:
+    chosen = select(OcppMessage).where(OcppMessage.charger_id == charger.id)
+    if query:
+        searched = (OcppMessage.action, OcppMessage.message_id, OcppMessage.request, OcppMessage.answer)
+        chosen = chosen.where(or_(*(column.icontains(query, autoescape=True) for column in searched)))
+    return chosen

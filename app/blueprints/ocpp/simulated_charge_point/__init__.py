@@ -1,0 +1,1 @@
+"""The inside of the simulator: a station that charges, and its OCPP 1.6 connection."""

@@ -1,0 +1,301 @@
+"""A charge point made of software: a newcomer's first charger, the tests' independent client (contract §5).
+
+It speaks OCPP 1.6J through the client side of the `ocpp` package and imports nothing of the server.
+"""
+
+import asyncio
+import random
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import Any
+
+from ocpp.v16.enums import Reason
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import WebSocketException
+
+from .simulated_charge_point.charging import begin
+from .simulated_charge_point.clock import happens
+from .simulated_charge_point.config import SimulatorConfig
+from .simulated_charge_point.connection import LOGGER, SUBPROTOCOL, SimulatedChargePoint, dial
+from .simulated_charge_point.connectors import Charge
+from .simulated_charge_point.errors import CallFailed, ConnectionLost, describe
+from .simulated_charge_point.station import Station
+
+__all__ = ["CallFailed", "ChargePointSimulator", "ConnectionLost", "SimulatorConfig", "SimulatorState"]
+
+LONGEST_PAUSE_S = 60.0
+
+
+class SimulatorState(StrEnum):
+    """What a simulator is doing, in one word."""
+
+    stopped = "stopped"
+    connecting = "connecting"
+    booting = "booting"
+    available = "available"
+    charging = "charging"
+    offline = "offline"
+    stopping = "stopping"
+    finished = "finished"
+    failed = "failed"
+
+
+class ChargePointSimulator:
+    """One simulated charge point: a coroutine (``run``) or its own thread (``start``), ended by ``stop``.
+
+    ``on_event(simulator, text)`` is told what happens, on the simulator's loop: be quick, do not raise.
+    """
+
+    def __init__(
+        self, config: SimulatorConfig, on_event: Callable[["ChargePointSimulator", str], None] | None = None
+    ) -> None:
+        self.config = config
+        self.station = Station(config, self._tell)
+        self._on_event = on_event
+        self._phase = SimulatorState.stopped
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop_wanted = False
+        self._grace_s = 10.0
+        self._was_online = False
+        self._failures = 0
+        self._refusal: str | None = None
+        self._charge: Charge | None = None
+
+    @property
+    def state(self) -> SimulatorState:
+        """What it is doing now; when it has ended, how."""
+        is_charging = self._phase == SimulatorState.available and self.station.charges
+        return SimulatorState.charging if is_charging else self._phase
+
+    @property
+    def last_error(self) -> str | None:
+        """The last thing that went wrong, in words; kept when all is well again."""
+        return self.station.last_error
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the central system has accepted the charge point and the connection stands."""
+        return self.station.online.is_set()
+
+    @property
+    def was_connected(self) -> bool:
+        """Whether the central system has accepted the charge point since it was last started."""
+        return self._was_online
+
+    @property
+    def charges_done(self) -> int:
+        """Charges brought to their StopTransaction so far, however they ended."""
+        return self.station.charges_done
+
+    @property
+    def energy_wh(self) -> int:
+        """Delivered so far, all charges together."""
+        return self.station.energy_wh
+
+    def start(self) -> None:
+        """Run in a background thread with a loop of its own; return at once. Nothing when it runs already."""
+        with self._lock:
+            if self._loop or (self._thread and self._thread.is_alive()):
+                return
+            self._stop_wanted = False
+            name = f"simulator-{self.config.charge_point_id}"
+            self._thread = threading.Thread(target=lambda: asyncio.run(self.run()), name=name, daemon=True)
+            self._thread.start()
+
+    def stop(self, timeout: float = 10.0) -> bool:
+        """End the charges with a StopTransaction, hang up and end; from any thread.
+
+        Waits at most ``timeout`` seconds for a thread of ours; ``run()`` in somebody's loop ends by itself.
+        Returns whether it has ended.
+        """
+        self.request_stop(grace_s=max(timeout / 2, timeout - 1))
+        thread = self._thread
+        if thread and thread is not threading.current_thread():
+            thread.join(timeout)
+            return not thread.is_alive()
+        return self._loop is None
+
+    def request_stop(self, grace_s: float = 10.0) -> None:
+        """Ask it to end, with ``grace_s`` seconds for its last messages; from any thread, without waiting."""
+        with self._lock:
+            if self._loop:
+                self._loop.call_soon_threadsafe(self._halt, grace_s)
+            elif self._thread and self._thread.is_alive():
+                self._stop_wanted, self._grace_s = True, grace_s
+
+    async def run(self) -> None:
+        """Work until done or stopped, reconnecting after growing pauses when a connection is lost or refused.
+
+        What happened is in ``state`` and ``last_error``; nothing is raised for it.
+        """
+        async with self._powered():
+            while not self._stopping.is_set():
+                try:
+                    if await self._serve_connection():
+                        return
+                    self.station.reset()
+                    self._charge = None
+                except (ConnectionLost, CallFailed) as error:
+                    self.station.fail(str(error))
+                    if self._gives_up():
+                        return
+                await self._pause()
+
+    async def _run_session(self) -> None:
+        """One connection: boot, charge, hang up. Raises ConnectionLost or CallFailed."""
+        async with self._powered():
+            await self._serve_connection()
+
+    @asynccontextmanager
+    async def _powered(self) -> AsyncIterator[None]:
+        """Switch the charge point on, and in the end off, whatever happened."""
+        with self._lock:
+            if self._loop:
+                raise RuntimeError("this simulator is running already")
+            self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+            self._was_online, self._failures = False, 0
+            self._refusal = self._charge = None
+            self.station.power_on()
+            if self._stop_wanted:
+                self._halt(self._grace_s)
+        try:
+            yield
+        except Exception as error:
+            self._failures += 1
+            self.station.fail(str(error))
+            raise
+        finally:
+            is_delivered = await self.station.power_off()
+            with self._lock:
+                self._loop, self._stop_wanted = None, False
+            self._phase = self._end_state(is_delivered)
+            self._tell(f"{self._phase}, {self.energy_wh / 1000:.2f} kWh")
+
+    def _end_state(self, is_delivered: bool) -> SimulatorState:
+        """How it ended: a refused charge, a lost message or a connection never made is a failure."""
+        is_stopped = self._stopping.is_set()
+        is_unheard = self._failures > 0 and not (is_stopped and self._was_online)
+        if self._refusal or is_unheard or not is_delivered:
+            return SimulatorState.failed
+        return SimulatorState.stopped if is_stopped else SimulatorState.finished
+
+    def _halt(self, grace_s: float) -> None:
+        self._grace_s = grace_s
+        self._stopping.set()
+        self.station.halt(Reason.local)
+
+    def _gives_up(self) -> bool:
+        """Count a failure; whether the tries for the first connection are used up."""
+        self._failures += 1
+        attempts = self.config.connect_attempts
+        return attempts is not None and not self._was_online and self._failures >= attempts
+
+    async def _pause(self) -> None:
+        """Wait before the next connection: doubling, with jitter so that not all come back at once."""
+        self._phase = SimulatorState.offline
+        longest_s = min(
+            LONGEST_PAUSE_S, self.config.reconnect_pause * 2 ** min(max(self._failures - 1, 0), 10)
+        )
+        await happens(self._stopping, longest_s * random.uniform(0.5, 1))
+
+    # One connection
+
+    async def _serve_connection(self) -> bool:
+        """Connect and work. Return whether the work is done; it is not when stopped or rebooting."""
+        self._phase = SimulatorState.connecting
+        try:
+            async with dial(self.station) as websocket:
+                return await self._hold(websocket)
+        except (OSError, WebSocketException) as error:
+            raise ConnectionLost(describe(error, self.config.url)) from error
+
+    async def _hold(self, websocket: ClientConnection) -> bool:
+        """Read and work at once until the work is done, somebody halts it, or the connection ends."""
+        if websocket.subprotocol != SUBPROTOCOL:
+            raise ConnectionLost(f"{self.config.url} does not speak {SUBPROTOCOL}")
+        line = self.station.line = SimulatedChargePoint(self.station, websocket)
+        reader, work = line.listen(), asyncio.create_task(self._work(line))
+        halted = asyncio.create_task(self.station.halted.wait())
+        tasks = (reader, work, halted)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if work.done() and not work.exception():
+                return True
+            if halted.done() and not reader.done():
+                work.cancel()
+                await self._end_charges(reader)
+                return False
+            # Why the connection ended says more than what the work missed.
+            await (reader if reader.done() else work)
+            return False
+        finally:
+            self.station.hang_up()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _end_charges(self, reader: asyncio.Task[None]) -> None:
+        """End every charge for the reason of the halt, and see its last messages out."""
+        self._phase = SimulatorState.stopping
+        charges = self.station.charges
+        for charge in charges:
+            charge.end(self.station.halt_reason)
+        ended = asyncio.gather(*(charge.task for charge in charges if charge.task), return_exceptions=True)
+        waited_for: list[asyncio.Future[Any]] = [ended, reader]
+        await asyncio.wait(waited_for, timeout=self._grace_s, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _work(self, line: SimulatedChargePoint) -> None:
+        """What a charge point does on a connection: boot, show itself, beat, charge.
+
+        It boots once; a mere reconnection needs no BootNotification (OCPP-J 1.6, 5.4).
+        """
+        self._phase = SimulatorState.booting
+        await line.register()
+        self._phase = SimulatorState.available
+        self._was_online, self._failures = True, 0
+        self.station.online.set()
+        self._tell("connected")
+        await self.station.announce_all()
+        heart = asyncio.create_task(line.heartbeats())
+        try:
+            await (self._charge_repeatedly() if self.config.autostart else asyncio.Event().wait())
+            while tasks := [charge.task for charge in self.station.charges if charge.task]:
+                await asyncio.wait(tasks)
+        finally:
+            heart.cancel()
+
+    async def _charge_repeatedly(self) -> None:
+        """Charge once, or again and again."""
+        while True:
+            await asyncio.sleep(self.config.pre_charge_delay)
+            await self._charge_once()
+            if not self.config.repeat:
+                return
+            await asyncio.sleep(self.config.interval)
+
+    async def _charge_once(self) -> None:
+        """Charge on connector 1; after a lost connection, see the same charge through and begin no second one."""
+        charge = self._charge
+        if charge is None or charge.transaction_id is None:
+            charge = self._charge = await self._charge_on_first()
+        if charge.task:
+            await asyncio.wait({charge.task})
+        self._refusal, self._charge = charge.refusal, None
+
+    async def _charge_on_first(self) -> Charge:
+        """The charge that is on connector 1, else a new one, as soon as it is in service and not reserved."""
+        first = self.station.connectors[1]
+        while first.charge is None:
+            if outlet := self.station.outlet_for(self.config.rfid, 1):
+                return begin(self.station, outlet, self.config.rfid, authorize=True)
+            await asyncio.sleep(self.config.interval)
+        return first.charge
+
+    def _tell(self, text: str) -> None:
+        LOGGER.info("%s: %s", self.config.charge_point_id, text)
+        if self._on_event:
+            self._on_event(self, text)

@@ -1,0 +1,160 @@
+"""The SQL of the message path: written once, executed on the driver with plain tuples, many rows at a time.
+
+What SQLAlchemy does for each row (types, parameters, result objects) costs more than the database itself, so the
+hot path speaks to the driver. SQL is written in PostgreSQL's words with ``?`` for a parameter; SQLite's differ in
+two places only, below.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Boolean, Connection, Integer, Numeric, Table
+
+from app.db import UTCDateTime
+
+
+class Dialogue:
+    """One database connection, spoken to in tuples."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.sqlite = connection.dialect.name == "sqlite"
+        self.stored: Callable[[datetime | None], Any] = _sqlite_time if self.sqlite else _same
+        self.loaded: Callable[[Any], Any] = _from_sqlite if self.sqlite else _same
+
+    def all(self, sql: str, row: Sequence[Any] = ()) -> list[Any]:
+        """Execute a statement; its rows."""
+        cursor = self._execute(sql, row)
+        found: list[Any] = cursor.fetchall()
+        cursor.close()
+        return found
+
+    def one(self, sql: str, row: Sequence[Any] = ()) -> Any:
+        """Execute a statement; its first row, or None."""
+        cursor = self._execute(sql, row)
+        found = cursor.fetchone()
+        cursor.close()
+        return found
+
+    def run(self, sql: str, row: Sequence[Any] = ()) -> None:
+        """Execute a statement that returns nothing."""
+        self._execute(sql, row).close()
+
+    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Execute a statement for each row."""
+        cursor = self._cursor()
+        cursor.executemany(sql, rows)
+        cursor.close()
+
+    def members(self, values: Iterable[Any]) -> Any:
+        """A list as one parameter, for ``= ANY(?)``."""
+        return json.dumps(list(values)) if self.sqlite else list(values)
+
+    def _execute(self, sql: str, row: Sequence[Any]) -> Any:
+        cursor = self._cursor()
+        cursor.execute(_for_sqlite(sql) if self.sqlite else _for_postgres(sql), row)
+        return cursor
+
+    def _cursor(self) -> Any:
+        return self.connection.connection.cursor()
+
+
+@lru_cache
+def _for_sqlite(sql: str) -> str:
+    return (
+        sql.replace("= ANY(?)", "IN (SELECT value FROM json_each(?))")
+        .replace("FOR UPDATE OF rfid", "")
+        .replace("FOR UPDATE", "")
+    )
+
+
+@lru_cache
+def _for_postgres(sql: str) -> str:
+    return sql.replace("?", "%s")
+
+
+class Insert:
+    """Inserts rows in bulk; ``suffix`` is an ON CONFLICT clause (one row a key in a batch)."""
+
+    def __init__(self, table: Table, columns: Sequence[str], suffix: str = "") -> None:
+        names = ", ".join(columns)
+        marks = ", ".join("?" * len(columns))
+        self.sqlite = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) {suffix}"
+        self.postgres = f"INSERT INTO {table.name} ({names}) SELECT {_lists(table, columns)} {suffix}"
+
+    def execute(self, dialogue: Dialogue, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert the rows; nothing when there are none."""
+        _execute(dialogue, self.sqlite, self.postgres, rows)
+
+
+class Update:
+    """Updates rows by key, in bulk. ``sets`` gives each column's expression with ``{}`` for the row's value."""
+
+    def __init__(self, table: Table, sets: Mapping[str, str], key: str = "id") -> None:
+        name = table.name
+        at_once = ", ".join(f"{column} = {form.format('?')}" for column, form in sets.items())
+        joined = ", ".join(f"{column} = {form.format('v.' + column)}" for column, form in sets.items())
+        columns = [*sets, key]
+        self.sqlite = f"UPDATE {name} SET {at_once} WHERE {key} = ?"
+        self.postgres = (
+            f"UPDATE {name} SET {joined} FROM (SELECT {_lists(table, columns)}) AS v WHERE {name}.{key} = v.{key}"
+        )
+
+    def execute(self, dialogue: Dialogue, rows: Sequence[Sequence[Any]]) -> None:
+        """Update the rows, each a tuple of the new values and then the key."""
+        _execute(dialogue, self.sqlite, self.postgres, rows)
+
+
+def _execute(dialogue: Dialogue, sqlite: str, postgres: str, rows: Sequence[Sequence[Any]]) -> None:
+    if not rows:
+        return
+    if dialogue.sqlite:
+        dialogue.many(sqlite, rows)
+    else:
+        dialogue.run(postgres, [list(column) for column in zip(*rows, strict=True)])
+
+
+def _lists(table: Table, columns: Sequence[str]) -> str:
+    """One array parameter a column, unnested side by side: one statement however many rows."""
+    parts = []
+    for column in columns:
+        kind = _postgres_type(table.c[column].type)
+        cast = "::json" if isinstance(table.c[column].type, JSON) else ""
+        parts.append(f"unnest(?::{kind}[]){cast} AS {column}")
+    return ", ".join(parts)
+
+
+def _postgres_type(type_: Any) -> str:
+    for python_type, name in _POSTGRES_TYPES:
+        if isinstance(type_, python_type):
+            return name
+    return "text"
+
+
+_POSTGRES_TYPES = (
+    (UTCDateTime, "timestamptz"),
+    (BigInteger, "bigint"),
+    (Integer, "integer"),
+    (Boolean, "boolean"),
+    (Numeric, "numeric"),
+)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _sqlite_time(value: datetime | None) -> str | None:
+    """As SQLAlchemy stores it: UTC, without a zone."""
+    if value is None:
+        return None
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _from_sqlite(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)

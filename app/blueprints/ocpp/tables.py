@@ -1,0 +1,128 @@
+"""The statements of the message path, table by table (see ``statements``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Table
+
+from app.blueprints.accounts.models import Account
+from app.blueprints.ocpp.models import (
+    Charger,
+    Connector,
+    MeterReading,
+    OcppMessage,
+    OddStop,
+    Refusal,
+    Transaction,
+    UnknownTag,
+)
+from app.blueprints.ocpp.statements import Insert, Update
+
+
+def _table(model: Any) -> Table:
+    table: Table = model.__table__
+    return table
+
+
+CHARGERS = "SELECT id, charger_id, require_rfid, registration_status, last_seen FROM charger WHERE id = ANY(?)"
+
+_TRANSACTION = """
+    SELECT id, charger_id, connector_id, id_tag, account_id, meter_start_wh, meter_last_wh, meter_stop_wh, energy_wh,
+           started_at, stopped_at, stop_received_at, stop_reason, stop_id_tag, refused, flags
+    FROM charge_transaction
+"""
+# Locked, because staff may close a transaction from another process.
+RUNNING = f"{_TRANSACTION} WHERE stopped_at IS NULL AND charger_id = ANY(?) ORDER BY id FOR UPDATE"
+TRANSACTION_BY_ID = f"{_TRANSACTION} WHERE id = ? FOR UPDATE"
+RUNNING_BY_TAG = """
+    SELECT t.id, c.last_seen FROM charge_transaction t JOIN charger c ON c.id = t.charger_id
+    WHERE t.id_tag = ? AND t.stopped_at IS NULL AND t.refused = ''
+"""
+SAME_START = """
+    SELECT id FROM charge_transaction
+    WHERE charger_id = ? AND connector_id = ? AND id_tag = ? AND started_at = ? AND meter_start_wh = ?
+"""
+START_TRANSACTION = """
+    INSERT INTO charge_transaction (charger_id, connector_id, id_tag, account_id, meter_start_wh, meter_last_wh,
+        energy_wh, started_at, received_at, refused, flags, stop_reason, stop_id_tag)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (charger_id, connector_id, id_tag, started_at, meter_start_wh) DO NOTHING
+    RETURNING id
+"""
+UPDATE_TRANSACTION = Update(
+    _table(Transaction),
+    dict.fromkeys(
+        (
+            "meter_last_wh", "meter_stop_wh", "energy_wh", "stopped_at", "stop_received_at", "stop_reason",
+            "stop_id_tag", "flags",
+        ),
+        "{}",
+    ),
+)  # fmt: skip
+
+# The tag is locked until the commit, so that two processes cannot both start on it.
+TAGS = """
+    SELECT rfid.rfid, rfid.allowed, rfid.expires_at, rfid.parent, rfid.user_id, u.is_active,
+           a.id, a.service_account, a.credited_wh, a.spent_wh
+    FROM rfid LEFT JOIN "user" u ON u.id = rfid.user_id LEFT JOIN account a ON a.user_id = rfid.user_id
+    WHERE rfid.rfid = ANY(?) ORDER BY rfid.rfid FOR UPDATE OF rfid
+"""
+SPEND = Update(_table(Account), {"spent_wh": "account.spent_wh + {}"})
+
+UPDATE_CHARGER = Update(
+    _table(Charger),
+    {
+        "last_seen": "{}",
+        "last_heartbeat": "COALESCE({}, charger.last_heartbeat)",
+        "last_meter_values": "COALESCE({}, charger.last_meter_values)",
+    },
+)
+
+INSERTS = {
+    "message": Insert(
+        _table(OcppMessage),
+        (
+            "charger_id", "direction", "at", "answered_at", "action", "message_id", "request", "answer",
+            "error_code", "deviations",
+        ),
+    ),
+    "reading": Insert(
+        _table(MeterReading),
+        (
+            "charger_id", "connector_id", "transaction_id", "at", "measurand", "value", "unit", "context", "phase",
+            "location", "format", "raw_value", "raw_unit",
+        ),
+    ),
+    "refusal": Insert(_table(Refusal), ("at", "charger_id", "id_tag", "action", "status", "reason")),
+    "odd_stop": Insert(_table(OddStop), ("charger_id", "received_at", "why", "claimed_id", "payload", "note")),
+    "unknown_tag": Insert(
+        _table(UnknownTag),
+        ("charger_id", "id_tag", "first_seen", "last_seen", "times"),
+        """ON CONFLICT (charger_id, id_tag) DO UPDATE
+           SET last_seen = excluded.last_seen, times = unknown_tag.times + excluded.times""",
+    ),
+    # An older notification never overwrites a newer one (OCPP 1.6, 4.9: they may arrive late).
+    "status": Insert(
+        _table(Connector),
+        (
+            "charger_id", "connector_id", "status", "error_code", "info", "vendor_id", "vendor_error_code", "since",
+        ),
+        """ON CONFLICT (charger_id, connector_id) DO UPDATE
+           SET status = excluded.status, error_code = excluded.error_code, info = excluded.info,
+               vendor_id = excluded.vendor_id, vendor_error_code = excluded.vendor_error_code,
+               since = excluded.since
+           WHERE connector.since IS NULL OR connector.since <= excluded.since""",
+    ),
+    "measured": Insert(
+        _table(Connector),
+        (
+            "charger_id", "connector_id", "power_w", "meter_wh", "measured_at", "status", "error_code", "info",
+            "vendor_id", "vendor_error_code",
+        ),
+        """ON CONFLICT (charger_id, connector_id) DO UPDATE
+           SET power_w = COALESCE(excluded.power_w, connector.power_w),
+               meter_wh = COALESCE(excluded.meter_wh, connector.meter_wh),
+               measured_at = excluded.measured_at""",
+    ),
+}  # fmt: skip

@@ -1,0 +1,114 @@
+"""The words and colours in which pages tell a charger's state; templates and scripts take them from here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask_babel import format_datetime, format_decimal, format_timedelta, gettext, lazy_gettext
+
+from app.clock import utcnow
+
+# services.overview.STATES → words.
+STATES = {
+    "faulted": lazy_gettext("Faulted"),
+    "charging": lazy_gettext("Charging"),
+    "suspended": lazy_gettext("Paused"),
+    "finishing": lazy_gettext("Finishing"),
+    "preparing": lazy_gettext("Preparing"),
+    "available": lazy_gettext("Available"),
+    "reserved": lazy_gettext("Reserved"),
+    "unavailable": lazy_gettext("Out of service"),
+    "connected": lazy_gettext("Connected"),
+    "offline": lazy_gettext("Offline"),
+    "blocked": lazy_gettext("Blocked"),
+    "pending": lazy_gettext("Waiting for approval"),
+    "rejected": lazy_gettext("Rejected"),
+}
+# The nine statuses of a connector (OCPP 1.6, 7.7) → words.
+STATUSES = {
+    "Available": lazy_gettext("Available"),
+    "Preparing": lazy_gettext("Preparing"),
+    "Charging": lazy_gettext("Charging"),
+    "SuspendedEV": lazy_gettext("Paused by the car"),
+    "SuspendedEVSE": lazy_gettext("Paused by the charger"),
+    "Finishing": lazy_gettext("Finishing"),
+    "Reserved": lazy_gettext("Reserved"),
+    "Unavailable": lazy_gettext("Out of service"),
+    "Faulted": lazy_gettext("Faulted"),
+}
+# Bootstrap's colour of each state.
+COLOURS = {
+    "faulted": "danger",
+    "charging": "primary",
+    "suspended": "info",
+    "finishing": "info",
+    "preparing": "info",
+    "available": "success",
+    "reserved": "warning",
+    "unavailable": "secondary",
+    "connected": "success",
+    "offline": "secondary",
+    "blocked": "dark",
+    "pending": "warning",
+    "rejected": "danger",
+}
+_STATES_OF_STATUSES = {
+    "SuspendedEV": "suspended",
+    "SuspendedEVSE": "suspended",
+}
+
+
+def state(name: str) -> str:
+    """A charger's state."""
+    return str(STATES[name])
+
+
+def status(name: str) -> str:
+    """A connector's status; a charger's own word where the standard has none."""
+    if not name:
+        return gettext("not told yet")
+    return str(STATUSES.get(name, name))
+
+
+def colour(name: str) -> str:
+    """The colour of a state, or of a connector's status."""
+    return COLOURS.get(_STATES_OF_STATUSES.get(name, name.lower()), "secondary")
+
+
+def power(power_w: int | None) -> str:
+    """``7.4 kW``; empty when nothing is drawn."""
+    return "" if power_w is None else f"{format_decimal(round(power_w / 1000, 1))} kW"
+
+
+def energy(energy_wh: int | None) -> str:
+    """``12.35 kWh``; empty when nothing is charged."""
+    return "" if energy_wh is None else f"{format_decimal(round(energy_wh / 1000, 2))} kWh"
+
+
+def ago(at: datetime | None) -> str:
+    """``3 minutes ago``."""
+    if at is None:
+        return gettext("never")
+    passed = utcnow() - at
+    if passed.total_seconds() < 5:
+        return gettext("just now")
+    return format_timedelta(-passed, add_direction=True)
+
+
+def moment(at: datetime | None) -> str:
+    """``23 Nov 2026, 05:49:36``, in the zone of the pages; empty when it never was."""
+    return "" if at is None else str(format_datetime(at, "medium"))
+
+
+def for_scripts() -> dict[str, object]:
+    """What the dashboard's script says, in the language of the page."""
+    return {
+        "states": {name: str(word) for name, word in STATES.items()},
+        "colours": COLOURS,
+        "statuses": {name: str(word) for name, word in STATUSES.items()},
+        "statusColours": {name: colour(name) for name in STATUSES},
+        "notTold": gettext("not told yet"),
+        "never": gettext("never"),
+        "justNow": gettext("just now"),
+        "connector": gettext("Connector"),
+    }

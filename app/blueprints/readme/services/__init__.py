@@ -1,0 +1,1 @@
+"""What can be done with the READMEs: build the combined one, and show each."""

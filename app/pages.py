@@ -1,0 +1,135 @@
+"""What stands around the content of every page: navigation, languages, who is logged in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from flask import Flask, current_app, request, url_for
+from flask_babel import get_locale, lazy_gettext
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.routing import Rule
+
+from app import access, logs, sites
+from app.blueprints import DOMAINS
+from app.language import LANGUAGES
+from app.version import __version__
+
+# The domains that have pages, in the order of the navigation bar.
+NAMES = {
+    "ocpp": lazy_gettext("Chargers"),
+    "accounts": lazy_gettext("My account"),
+    "chat": lazy_gettext("Sockets"),
+    "readme": lazy_gettext("Documentation"),
+}
+
+
+@dataclass(frozen=True)
+class Link:
+    """One entry of the navigation bar."""
+
+    name: str
+    url: str
+    active: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a domain, and what its view says it is for."""
+
+    url: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who is logged in, in plain words: a page about a broken database can still be shown."""
+
+    name: str
+    is_staff: bool
+
+
+def navigation() -> list[Link]:
+    """Every domain whose first page this visitor may see."""
+    endpoints: dict[str, str] = current_app.extensions["index_pages"]
+    here = logs.domain_of(request.endpoint)
+    here = sites.label() if here == "website" else here
+    return [
+        Link(str(name), url_for(endpoints[domain]), active=domain == here)
+        for domain, name in NAMES.items()
+        if domain in endpoints and _may_see(endpoints[domain])
+    ]
+
+
+def pages_of(domain: str) -> list[Page]:
+    """Every page of a domain that this visitor may open without knowing an id."""
+    views = current_app.view_functions
+    return [
+        Page(url_for(rule.endpoint), (views[rule.endpoint].__doc__ or "").partition("\n")[0])
+        for rule in current_app.url_map.iter_rules()
+        if rule.endpoint.partition(".")[0] == domain and _is_page(rule) and _may_see(rule.endpoint)
+    ]
+
+
+def visitor() -> Visitor | None:
+    """Who is logged in, if anybody is and the database can tell."""
+    try:
+        user = access.caller().user
+        return Visitor(user.username, user.is_staff) if user else None
+    except SQLAlchemyError:
+        return None
+
+
+def other_languages() -> list[tuple[str, str]]:
+    """The languages that this page is not in: code and name."""
+    return [(code, name) for code, name in LANGUAGES.items() if code != language()]
+
+
+def language() -> str:
+    """The code of the language that this page is in."""
+    return str(get_locale().language)
+
+
+def here() -> str:
+    """The address to come back to: this one, when it can be asked for again."""
+    return request.root_path + request.full_path.rstrip("?") if request.method == "GET" else request.root_path + "/"
+
+
+def page_url(number: int) -> str:
+    """This list, at another page and with the same filters."""
+    kept = [(key, value) for key, value in request.args.items(multi=True) if key != "page"]
+    return "?" + urlencode([*kept, ("page", str(number))])
+
+
+def init_app(app: Flask) -> None:
+    """Give templates what base.html needs. Comes after the blueprints: it looks for their first pages."""
+    with app.app_context():
+        app.extensions["index_pages"] = dict(_index_pages(app))
+    app.jinja_env.globals.update(
+        navigation=navigation, visitor=visitor, other_languages=other_languages, language=language,
+        here=here, page_url=page_url, version=__version__,
+    )  # fmt: skip
+
+
+def _index_pages(app: Flask) -> Iterator[tuple[str, str]]:
+    """Domain → endpoint of the page at ``/<domain>/``."""
+    for domain in NAMES:
+        for rule in app.url_map.iter_rules():
+            if rule.rule == f"{DOMAINS.get(domain)}/" and _is_page(rule):
+                yield domain, rule.endpoint
+
+
+def _is_page(rule: Rule) -> bool:
+    """Whether an address is a page that needs no id."""
+    decided: access.Rule | None = getattr(current_app.view_functions[rule.endpoint], "access", None)
+    is_address = not rule.subdomain and not rule.arguments and "GET" in (rule.methods or ()) and not rule.websocket
+    return is_address and decided is not None and not decided.json
+
+
+def _may_see(endpoint: str) -> bool:
+    decided = access.rule_of(current_app, endpoint)
+    try:
+        return decided.who == access.ANYONE or access.may(decided, access.caller())
+    except SQLAlchemyError:
+        return False

@@ -1,0 +1,84 @@
+"""The command line of ``scripts/bench``."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from scripts.benchmark import scenarios
+from scripts.benchmark.load import raise_file_limit
+from scripts.benchmark.processes import StartFailed
+from scripts.benchmark.report import Report
+from scripts.benchmark.scenarios import Options
+
+POSTGRES = "postgresql://postgres@127.0.0.1:5432/"
+
+
+def main() -> int:
+    """Measure, print, and return 1 when a row is missing or a call failed."""
+    arguments = _parser().parse_args()
+    signal.signal(signal.SIGTERM, _end)
+    raise_file_limit()  # inherited by the servers
+    report = Report(_options(arguments))
+    try:
+        _measure(report, arguments)
+    except KeyboardInterrupt:
+        print("interrupted; what was measured until then:", file=sys.stderr)
+        print(report.text())
+        return 130
+    except StartFailed as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(report.text())
+    if arguments.json:
+        print(report.json())
+    return 0 if report.sound else 1
+
+
+def _measure(report: Report, arguments: argparse.Namespace) -> None:
+    options = report.options
+    if arguments.calibrate:
+        report.calibration = scenarios.calibrate(options)
+        return
+    if arguments.kill:
+        report.kill = scenarios.kill(options)
+        return
+    for result in scenarios.rounds(options):
+        report.rounds.append(result)
+    if options.idle:
+        for weighed in scenarios.idle(options):
+            report.idle.append(weighed)
+    if options.storm:
+        report.storm = scenarios.storm(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--chargers", type=int, default=100, help="chargers under load (100)")
+    parser.add_argument("--seconds", type=float, default=15, help="measured per round (15)")
+    parser.add_argument("--warmup", type=float, default=3, help="seconds before measuring (3)")
+    parser.add_argument("--rounds", type=int, default=3, help="ours and bare in turn, so often (3; 0 skips)")
+    parser.add_argument("--idle", type=int, default=5000, help="chargers of the memory test (5000; 0 skips)")
+    parser.add_argument("--storm", type=int, default=5000, help="chargers of the storm (5000; 0 skips)")
+    parser.add_argument("--processes", type=int, default=1, help="web processes (1; more need REDIS_URL)")
+    parser.add_argument("--postgres", nargs="?", const=POSTGRES, metavar="URL", help=f"({POSTGRES})")
+    parser.add_argument(
+        "--directory", type=Path, default=Path("/var/tmp"), help="for instances; on a real disk"
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON too")
+    parser.add_argument("--kill", action="store_true", help="only kill -9 under load, restart, count rows")
+    parser.add_argument(
+        "--calibrate", action="store_true", help="only measure the load generator's own limit"
+    )
+    return parser
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    names = Options.__dataclass_fields__
+    return Options(**{name: value for name, value in vars(arguments).items() if name in names})
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    # As Ctrl-C, so that the servers and databases are put away on the way out.
+    raise KeyboardInterrupt

@@ -1,0 +1,197 @@
+"""What is measured: rounds of load, idle chargers, a storm, a kill. Each on an instance of its own."""
+
+import contextlib
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scripts.benchmark.database import Database, fresh_database
+from scripts.benchmark.ledger import Window
+from scripts.benchmark.load import Arrival, Load
+from scripts.benchmark.processes import Bare, Server, machine_cpu_s
+from scripts.benchmark.rows import RowCheck, check_rows
+from scripts.benchmark.server import Ours
+
+_SETTLE_S = 3.0
+
+
+@dataclass
+class Options:
+    """What the command line asked for."""
+
+    chargers: int = 100
+    seconds: float = 15
+    warmup: float = 3
+    rounds: int = 3
+    idle: int = 5000
+    storm: int = 5000
+    processes: int = 1
+    postgres: str | None = None
+    directory: Path = Path("/var/tmp")
+
+
+@dataclass
+class Outcome:
+    """What every scenario leaves: the database's answer and what went wrong."""
+
+    rows: list[RowCheck] = field(default_factory=list)
+    errors: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Round(Outcome):
+    """One server under load once."""
+
+    server: str = ""
+    window: Window | None = None
+    server_cpu: float = 0.0
+    # Neither the server nor the generator: PostgreSQL, and whatever else the machine was doing.
+    other_cpu: float = 0.0
+
+
+@dataclass
+class Idle(Outcome):
+    """What silent chargers weigh."""
+
+    server: str = ""
+    chargers: int = 0
+    empty_kb: int = 0
+    full_kb: int = 0
+
+    @property
+    def kb_per_charger(self) -> float:
+        """Memory of one booted, silent charger beyond the empty server."""
+        return (self.full_kb - self.empty_kb) / self.chargers if self.chargers else 0.0
+
+
+@dataclass
+class Storm(Outcome):
+    """Everybody at once: as strangers, and again after all were dropped."""
+
+    first: Arrival | None = None
+    again: Arrival | None = None
+
+
+@dataclass
+class Kill(Outcome):
+    """SIGKILL in the middle of a load, and a new start."""
+
+    calls_before: int = 0
+    open_at_kill: int = 0
+    restart_s: float = 0.0
+    return_s: float = 0.0
+    calls_after: int = 0
+
+
+def rounds(options: Options) -> Iterator[Round]:
+    """Yield ours, bare, ours, bare …: what the machine does meanwhile hits both alike."""
+    for number in range(1, options.rounds + 1):
+        _say(f"round {number} of {options.rounds}: ours")
+        with _ours(options) as (server, database), Load(server.port, options.chargers) as load:
+            result = _load(options, server, load)
+            server.stop()
+            result.rows = check_rows(database, load)
+            yield result
+        _say(f"round {number} of {options.rounds}: bare")
+        with _bare(options) as yardstick, Load(yardstick.port, options.chargers) as load:
+            yield _load(options, yardstick, load)
+
+
+def calibrate(options: Options) -> Round:
+    """Load a server that does next to nothing: what remains is the generator's own limit."""
+    _say("calibrating the generator")
+    with _bare(options, "standin") as server, Load(server.port, options.chargers) as load:
+        return _load(options, server, load)
+
+
+def idle(options: Options) -> Iterator[Idle]:
+    """Yield the memory of idle chargers with ours, then with bare."""
+    _say(f"{options.idle:,} idle chargers: ours")
+    with _ours(options) as (server, database), Load(server.port, options.idle) as load:
+        result = _weigh(options, server, load)
+        server.stop()
+        result.rows = check_rows(database, load)
+        yield result
+    _say(f"{options.idle:,} idle chargers: bare")
+    with _bare(options) as yardstick, Load(yardstick.port, options.idle) as load:
+        yield _weigh(options, yardstick, load)
+
+
+def storm(options: Options) -> Storm:
+    """Let everybody connect at once, drop everybody, and let everybody return at once."""
+    _say(f"storm of {options.storm:,}")
+    with _ours(options) as (server, database), Load(server.port, options.storm) as load:
+        first = load.connect(timeout_s=120, together=None)
+        load.drop()
+        again = load.connect(timeout_s=120, together=None)
+        load.idle(1)
+        server.stop()
+        return Storm(check_rows(database, load), dict(load.ledger.errors), first, again)
+
+
+def kill(options: Options) -> Kill:
+    """Kill the server in the middle of a load and start it again: what it acknowledged must be there."""
+    _say("kill -9 in the middle of a load")
+    with _ours(options) as (server, database), Load(server.port, options.chargers) as load:
+        load.connect()
+        load.run(options.warmup + options.seconds / 2, then=server.kill)
+        load.outlive()
+        result = Kill(calls_before=load.ledger.calls, open_at_kill=len(load.ledger.unanswered))
+        began = time.monotonic()
+        server.start()
+        result.restart_s = time.monotonic() - began
+        result.return_s = load.connect().seconds
+        result.calls_after = load.run(options.seconds / 2).calls
+        load.drain()
+        server.stop()
+        result.rows, result.errors = check_rows(database, load), dict(load.ledger.errors)
+        return result
+
+
+def _load(options: Options, server: Server, load: Load) -> Round:
+    load.connect()
+    load.run(options.warmup)
+    machine, cpu = machine_cpu_s(), server.cpu_s()
+    window = load.run(options.seconds)
+    machine, cpu = (machine_cpu_s() - machine) / window.seconds, (server.cpu_s() - cpu) / window.seconds
+    load.drain()
+    others = max(0.0, machine - cpu - window.generator_cpu)
+    return Round([], dict(load.ledger.errors), server.name, window, cpu, others)
+
+
+def _weigh(options: Options, server: Server, load: Load) -> Idle:
+    time.sleep(_SETTLE_S)
+    empty_kb = server.memory_kb()
+    load.connect(timeout_s=120)
+    load.idle(_SETTLE_S)
+    return Idle([], dict(load.ledger.errors), server.name, load.connected, empty_kb, server.memory_kb())
+
+
+@contextlib.contextmanager
+def _ours(options: Options) -> Iterator[tuple[Ours, Database]]:
+    """Yield our server, serving, on an empty instance and an empty database."""
+    with (
+        _directory(options) as instance,
+        fresh_database(options.postgres, instance) as database,
+        Ours(instance, database.url, options.processes) as server,
+    ):
+        yield server, database
+
+
+@contextlib.contextmanager
+def _bare(options: Options, module: str = "bare") -> Iterator[Bare]:
+    with _directory(options) as directory, Bare(directory, module) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _directory(options: Options) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=options.directory) as path:
+        yield Path(path)
+
+
+def _say(text: str) -> None:
+    print(f"… {text}", file=sys.stderr, flush=True)
