@@ -1,8 +1,8 @@
 """Base classes of the staff screens: who may see them, how they write, and what every edit leaves behind.
 
-A domain's view says *what* (columns, filters, ``form_columns``); where a service knows how a row is made, changed or
-removed, it overrides ``make``, ``change`` or ``remove``. Every write is one unit of work, audit entry included. A
-``DomainError`` out of any of them becomes a flash.
+A domain's view says *what* (columns, filters, ``form_columns``). Where a service knows how a row is made,
+changed or removed, the view overrides ``make``, ``change`` or ``remove``; its actions call ``change_each``. Every
+write is one unit of work, audit entry included, and a ``DomainError`` out of any of these becomes a flash.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import flash, redirect, request, url_for
 from flask_admin import AdminIndexView
@@ -30,6 +30,9 @@ from app.admin_times import StaffConverter, StaffFilters, as_shown
 from app.blueprints.accounts.services import audit
 from app.db import UnitOfWork, db, unit_of_work
 from app.domain_error import DomainError
+
+if TYPE_CHECKING:
+    from app.blueprints.accounts.models import User
 
 Result = TypeVar("Result")
 TIMES = {datetime: lambda _view, value, _name: as_shown(value)}
@@ -144,7 +147,10 @@ class StaffView(_Staff, ModelView):
         return gone
 
     def change_each(self, ids: Sequence[str], name: str, change: Callable[[UnitOfWork, Any], None]) -> int:
-        """Apply an action to the selected rows, all or none, with an audit entry ``name`` each. Return how many."""
+        """Apply an action to the selected rows, all or none, with an audit entry ``name`` each.
+
+        Return how many there were.
+        """
 
         def write(work: UnitOfWork) -> int:
             rows = [row for row in map(self.get_one, ids) if row is not None]
@@ -166,7 +172,10 @@ class StaffView(_Staff, ModelView):
         except ValidationError as refusal:
             flash(str(refusal), "error")
         except IntegrityError:
-            flash(conflict or gettext("Another row has this already, or something that it needs is missing."), "error")
+            flash(
+                conflict or gettext("Another row has this already, or something that it needs is missing."),
+                "error",
+            )
         except (ObjectDeletedError, StaleDataError):
             flash(gettext("Somebody else has deleted this."), "error")
         except (DataError, OverflowError):
@@ -176,7 +185,8 @@ class StaffView(_Staff, ModelView):
     def audit(self, work: UnitOfWork, name: str, row: Any, details: dict[str, Any]) -> None:
         """Remember what the member of staff behind this request does to a row."""
         (row_id,) = inspect(type(row)).primary_key_from_instance(row)
-        audit.record(work, access.caller().user, name, row.__tablename__, row_id, details)
+        who = cast("User | None", access.caller().user)
+        audit.record(work, who, name, row.__tablename__, row_id, details)
 
     def _audit_update(self, work: UnitOfWork, name: str, row: Any, before: dict[str, Any]) -> None:
         work.flush()  # relationships become the columns that the trail names
@@ -189,7 +199,9 @@ class StaffView(_Staff, ModelView):
         """The row with this id; None when there is none, or when it is no id at all."""
         return super().get_one(id) if re.fullmatch(r"\d{1,18}", str(id)) else None
 
-    @action("delete", admin_gettext("Delete"), admin_gettext("Are you sure you want to delete selected records?"))
+    @action(
+        "delete", admin_gettext("Delete"), admin_gettext("Are you sure you want to delete selected records?")
+    )
     def action_delete(self, ids: Sequence[str]) -> None:
         """Delete the selected rows, each for itself: one that is refused does not keep the others."""
         rows = [row for row in map(self.get_one, ids) if row is not None]

@@ -29,6 +29,8 @@ def as_meant(typed: datetime) -> datetime:
 class LocalDateTimeField(DateTimeField):
     """A form field whose ``data`` is aware."""
 
+    data: datetime | None
+
     def process_formdata(self, valuelist: list[str]) -> None:
         """Read a time in the site's zone."""
         super().process_formdata(valuelist)

@@ -14,6 +14,8 @@ from typing import Any
 from app.version import __version__
 
 SIOCGIFADDR = 0x8915  # linux/sockios.h
+# So many chargers are a large site: less room than that is worth a word.
+PLENTY = 5000
 # Bridges of container engines: no charger is behind them.
 NOT_OURS = ("lo", "docker", "br-", "veth", "virbr", "cni")
 
@@ -110,9 +112,9 @@ def _at(addresses: Sequence[str], port: int, opening: str) -> list[str]:
 
 
 def _room(settings: Mapping[str, Any]) -> list[str]:
-    """Each charger is an open file; the system's limit counts more than ours."""
+    """Each charger is an open file, and a low limit of the system counts more than ours."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY or hard > settings["OCPP_MAX_CHARGERS"] + 200:
+    if hard == resource.RLIM_INFINITY or hard >= min(settings["OCPP_MAX_CHARGERS"], PLENTY) + 200:
         return []
     return [
         f"This system lets a process open {hard} files, so about {max(hard - 200, 0)} chargers fit at once:",

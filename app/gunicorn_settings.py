@@ -8,6 +8,7 @@ at once. gunicorn's gevent worker patches first and imports ``wsgi`` after that.
 import os
 import resource
 import runpy
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -51,17 +52,25 @@ _, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
 
 
-
 def post_worker_init(worker: Any) -> None:
-    """On SIGTERM hang up on the chargers first, so that they come back at once, then let gunicorn wait."""
-    import signal
+    """Join the bus. On SIGTERM hang up on the chargers first, so that they come back at once, then let gunicorn wait.
 
-    from gevent import spawn
+    gunicorn has no hook for that: it calls ``worker_exit`` only after it has waited ``graceful_timeout``.
+    """
+    import gevent
 
     engine = worker.wsgi.extensions["ocpp"]
+    engine.listen()
 
     def stop(number: int, frame: Any) -> None:
-        spawn(engine.close)  # a signal's handler may not wait
+        # Not a Thread: its start() waits, and a signal may arrive in the hub, where nothing may wait.
+        gevent.spawn(engine.close)
         worker.handle_exit(number, frame)
 
     signal.signal(signal.SIGTERM, stop)
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """What was submitted while the last requests ended is stored, too."""
+    if worker.wsgi is not None:
+        worker.wsgi.extensions["ocpp"].close()

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -99,6 +100,9 @@ class DomainHandler(logging.Handler):
 
 def init_app(app: Flask) -> None:
     """Send the application's log to its files, once per process and folder."""
+    if app.config["TIME_ZONE"]:  # whose midnight it is
+        os.environ["TZ"] = app.config["TIME_ZONE"]
+        time.tzset()
     folder = Path(app.config["LOG_DIR"])
     root = logging.getLogger()
     for old in [handler for handler in root.handlers if isinstance(handler, DomainHandler)]:

@@ -154,6 +154,8 @@ def worker() -> Child:
         "warning",
     ]
     command += ["--queues", QUEUES, "--pool", "threads", "--concurrency", str(WORKER_THREADS)]
+    # Workers need not know of each other, and asking around costs seconds at every start and stop.
+    command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     return Child("worker", command, when_orphaned=signal.SIGKILL)
 
 

@@ -195,6 +195,18 @@ async def test_stop_before_start_and_twice_does_no_harm():
 
 
 @on_a_loop
+async def test_stop_does_not_wait_for_a_handshake():
+    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    simulator = ChargePointSimulator(SimulatorConfig(ws_port=silent.sockets[0].getsockname()[1]))
+    simulator.start()
+    await asyncio.sleep(0.1)
+    started = time.monotonic()
+    assert await asyncio.to_thread(simulator.stop, 3)
+    assert time.monotonic() - started < 1
+    silent.close()
+
+
+@on_a_loop
 async def test_stop_does_not_wait_for_ever_for_a_deaf_server():
     async with central_system() as central:
         central.deaf_to = {"StopTransaction"}
@@ -205,6 +217,8 @@ async def test_stop_does_not_wait_for_ever_for_a_deaf_server():
 
     assert simulator.state == SimulatorState.failed
     assert simulator.last_error == "switched off before the end of transaction 1 was delivered"
+    stop = next(frame[3] for frame in central.frames if frame[2] == "StopTransaction")
+    assert simulator.energy_wh == stop["meterStop"]  # the meter stood, though nobody listened
 
 
 @on_a_loop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import secrets
 import sys
 from collections.abc import Iterator
@@ -56,7 +57,11 @@ def _asked() -> str:
         return ""
     return str(
         click.prompt(
-            "Password (empty: generate one)", default="", show_default=False, hide_input=True, confirmation_prompt=True
+            "Password (empty: generate one)",
+            default="",
+            show_default=False,
+            hide_input=True,
+            confirmation_prompt=True,
         )
     )
 
@@ -120,13 +125,13 @@ def export_rfids(path: str | None) -> None:
 def import_rfids(path: str) -> None:
     """Create or change the tags of a CSV file (rfid,user,allowed); nothing when any line is bad."""
     try:
-        lines = Path(path).read_text("utf-8-sig").splitlines(keepends=True)
+        text = Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise click.ClickException(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise click.ClickException(f"{path}: this is not UTF-8 text") from error
     with _working() as work:
-        count = services.import_tags(work, lines)
+        count = services.import_tags(work, io.StringIO(text, newline=""))
         audit.record(work, None, "import", "rfid", "", {"tags": count})
     click.echo(f"{count} tags imported.")
 

@@ -68,7 +68,9 @@ class BadAmount(DomainError):
 
     def __init__(self) -> None:
         super().__init__(
-            gettext("the amount is a number of kWh, not zero, with at most 8 digits before and 2 after the point")
+            gettext(
+                "the amount is a number of kWh, not zero, with at most 8 digits before and 2 after the point"
+            )
         )
 
 
@@ -106,5 +108,7 @@ class BadFile(DomainError):
         self.lines = lines
         count = ngettext("%(num)d bad line", "%(num)d bad lines", len(lines))
         super().__init__(
-            "\n".join([gettext("nothing was imported: %(count)s", count=count), *(str(line) for line in lines)])
+            "\n".join(
+                [gettext("nothing was imported: %(count)s", count=count), *(str(line) for line in lines)]
+            )
         )

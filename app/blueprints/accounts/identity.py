@@ -23,7 +23,7 @@ KEPT = ("language",)
 
 
 def identify() -> Caller:
-    """The caller of this request. Raises ``InvalidToken`` for a Bearer token that is not (or no longer) good."""
+    """The caller of this request. Raises ``InvalidToken`` for a Bearer token that is not in force."""
     scheme, _, plain = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         token = find_token(db.session(), plain.strip())

@@ -66,7 +66,7 @@ def logout() -> ResponseReturnValue:
 
 
 def _landing(user: User) -> str:
-    """Staff land in the admin, or on the staff page that sent them here; others on ``next`` or the first page."""
+    """Staff land in the admin, or on the staff page that sent them here; others on ``next`` or ``/``."""
     target = sites.local(request.values.get("next"))
     return url_for("admin.index") if user.is_staff and not _is_for_staff(target) else target
 

@@ -171,7 +171,10 @@ class Credit(Base):
     """One movement of credit; never edited, never deleted: a correction is another credit."""
 
     __tablename__ = "credit"
-    __table_args__ = (CheckConstraint("amount_kwh <> 0", name="not_zero"), Index("ix_credit_account", "account_id"))
+    __table_args__ = (
+        CheckConstraint("amount_kwh <> 0", name="not_zero"),
+        Index("ix_credit_account", "account_id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))

@@ -30,7 +30,8 @@ def attempt(purpose: str, name: str) -> None:
 def forgive(purpose: str, name: str) -> None:
     """Take an attempt back: it succeeded."""
     for limit, key in _limits(name):
-        limiter.limiter.hit(limit, purpose, key, cost=-1)
+        if limiter.enabled:
+            limiter.limiter.hit(limit, purpose, key, cost=-1)
 
 
 def _limits(name: str) -> list[tuple[RateLimitItem, str]]:
@@ -50,6 +51,8 @@ def _refusal(limit: RateLimitItem, purpose: str, key: str) -> TooManyRequests:
     reset_at = limiter.limiter.get_window_stats(limit, purpose, key).reset_time
     wait_s = max(1, math.ceil(reset_at - time.time()))
     sentence = ngettext(
-        "Too many attempts: try again in %(num)d second.", "Too many attempts: try again in %(num)d seconds.", wait_s
+        "Too many attempts: try again in %(num)d second.",
+        "Too many attempts: try again in %(num)d seconds.",
+        wait_s,
     )
     return TooManyRequests(sentence, retry_after=wait_s)

@@ -183,7 +183,9 @@ def _every(context: Callable[[], AppContext], chosen: history.Choice) -> Iterato
     before: int | None = None
     while True:
         with context():
-            lines = [(row.id, list(history.csv_cells(row))) for row in history.chunk(db.session(), chosen, before)]
+            lines = [
+                (row.id, list(history.csv_cells(row))) for row in history.chunk(db.session(), chosen, before)
+            ]
             db.session.remove()
         if not lines:
             return

@@ -1,7 +1,7 @@
 """Redis between processes: who holds which charger, commands and their answers, and what has changed.
 
-Redis down costs commands to other processes and their live updates; charging goes on, and everything resumes by
-itself.
+Redis down costs commands to other processes and their live updates; charging goes on, and everything resumes
+by itself. Nothing here is waited for on a charger's own path: a thread of the bus tells who came and went.
 """
 
 from __future__ import annotations
@@ -11,23 +11,36 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 log = logging.getLogger(__name__)
 
 # A process that has not renewed its presence for this long is dead.
-EXPIRY_S = 45
-RENEW_S = 15.0
-PROCESSES = "constellation:processes"
+EXPIRY_S = 40
+RENEW_S = 10.0
+# After Redis was away, what it knows is incomplete for so long.
+SETTLE_S = 5.0
+# A subscription that has not heard its own ping for so long is dead.
+SILENCE_S = 20.0
+FORGET_PROCESS_S = 3600.0
+REPLY_EXPIRY_S = 60
 
-Handler = Callable[[dict[str, Any]], dict[str, Any]]
+PROCESSES = "constellation:processes"
+EVERYBODY = "constellation:all"
+# Topic of a broadcast: these chargers are with the sender now; ``chargers`` is charger_id → details.
+ARRIVED = "arrived"
+
+Message = dict[str, Any]
 
 
 class Away(Exception):
-    """Redis cannot be reached, or nobody answered."""
+    """Redis cannot be reached, or does not know everything again yet."""
 
 
 class Bus:
@@ -35,117 +48,214 @@ class Bus:
 
     def __init__(self, url: str) -> None:
         self.process = uuid.uuid4().hex
+        # No retries: a command published twice would be carried out twice, and a command must fail at once.
         self._redis = redis.Redis.from_url(
-            url, decode_responses=True, socket_connect_timeout=2, socket_timeout=5, health_check_interval=15
-        )
-        self._listening = redis.Redis.from_url(url, decode_responses=True, socket_connect_timeout=2)
-        self.on_command: Handler = lambda _message: {}
-        self.on_broadcast: Callable[[str, dict[str, Any]], None] = lambda _topic, _message: None
-        self.presence: Callable[[], dict[str, str]] = lambda: {}
+            url, decode_responses=True, socket_connect_timeout=2, socket_timeout=5, health_check_interval=15,
+            retry=Retry(NoBackoff(), 0),
+        )  # fmt: skip
+        self.on_command: Callable[[Message], Message] = lambda _message: {}
+        self.on_broadcast: Callable[[str, Message], None] = lambda _topic, _message: None
+        # What others told may have been missed.
+        self.on_gap: Callable[[], None] = lambda: None
+        # Whom this process holds, and a text that says since when and from where; None: it holds it no more.
+        self.present: Callable[[], Collection[str]] = list
+        self.details: Callable[[str], str | None] = lambda _charger_id: None
+        self._changed: deque[str] = deque()
+        self._wake = threading.Event()
+        self._closed = False
+        self._keeper: threading.Thread | None = None
+        self._away = False
+        self._back_at = float("-inf")
+        self._living: set[str] = set()
 
     def start(self) -> None:
         """Listen, and keep this process's presence alive."""
         threading.Thread(target=self._listen, name="bus listener", daemon=True).start()
-        threading.Thread(target=self._renew, name="bus presence", daemon=True).start()
+        self._keeper = threading.Thread(target=self._keep, name="bus presence", daemon=True)
+        self._keeper.start()
 
-    # Presence
+    def close(self, timeout_s: float = 2.0) -> None:
+        """This process ends: it holds nobody any more."""
+        self._closed = True
+        self._wake.set()
+        if self._keeper is not None:
+            self._keeper.join(timeout_s)
 
-    def arrived(self, charger_id: str, details: str) -> None:
-        """This process holds the charger."""
-        self._quietly(lambda: self._redis.hset(self._key(self.process), charger_id, details))
+    # Who holds whom
 
-    def left(self, charger_id: str) -> None:
-        """This process holds it no more."""
-        self._quietly(lambda: self._redis.hdel(self._key(self.process), charger_id))
+    def changed(self, charger_id: str) -> None:
+        """This process holds the charger now, or holds it no more; the others are told soon."""
+        self._changed.append(charger_id)
+        self._wake.set()
 
-    def everybody(self) -> dict[str, str]:
-        """charger_id → details, over all living processes. Raises ``Away``."""
-        found: dict[str, str] = {}
-        for process in self._processes():
-            found.update(self._ask(lambda process=process: self._redis.hgetall(self._key(process))))  # type: ignore[misc]
+    def elsewhere(self) -> dict[str, dict[str, str]]:
+        """Process → (charger_id → details), over the other living processes. Raises ``Away``."""
+        return self._ask_each(lambda pipe, key: pipe.hgetall(key))
+
+    def holders(self, charger_id: str) -> dict[str, str]:
+        """Process → details, of the other processes that hold a charger. Raises ``Away``."""
+        found = self._ask_each(lambda pipe, key: pipe.hget(key, charger_id))
+        if not found:
+            self._check_settled()
         return found
 
-    def holder(self, charger_id: str) -> str | None:
-        """The process that holds a charger. Raises ``Away``."""
-        for process in self._processes():
-            if self._ask(lambda process=process: self._redis.hexists(self._key(process), charger_id)):  # type: ignore[misc]
-                return process
-        return None
+    def _check_settled(self) -> None:
+        if self._away or time.monotonic() - self._back_at < SETTLE_S:
+            raise Away
 
-    def gone(self) -> None:
-        """This process ends."""
-        self._quietly(lambda: self._redis.zrem(PROCESSES, self.process))
-        self._quietly(lambda: self._redis.delete(self._key(self.process)))
+    def _ask_each(self, question: Callable[[Any, str], Any]) -> dict[str, Any]:
+        try:
+            known = map(str, self._redis.zrange(PROCESSES, 0, -1))
+            others = [process for process in known if process != self.process]
+            pipe = self._redis.pipeline(transaction=False)
+            for process in others:
+                question(pipe, _key(process))
+            answers = pipe.execute()
+        except (redis.RedisError, OSError) as error:
+            raise Away from error
+        return {process: answer for process, answer in zip(others, answers, strict=True) if answer}
+
+    def _keep(self) -> None:
+        """Tell at once who came and went, now and then that we live, and after a gap everything."""
+        known, looked_at = False, time.monotonic()
+        while not self._closed:
+            try:
+                self._tell(whole=not known)
+                known = True
+                if time.monotonic() - looked_at > RENEW_S:
+                    looked_at = time.monotonic()
+                    self._look_for_the_dead()
+                self._wake.wait(RENEW_S)
+            except (Away, redis.RedisError, OSError) as error:
+                known = False
+                log.debug("presence could not be told: %s", error)
+                time.sleep(1.0)
+            self._wake.clear()
+        self._quietly(self._leave)
+
+    def _tell(self, whole: bool) -> None:
+        """Write for those that changed, or for all, whether we hold them now."""
+        changed = {self._changed.popleft() for _ in range(len(self._changed))}
+        if whole or not self._write(changed):
+            self._write(self.present(), anew=True)
+
+    def _write(self, charger_ids: Collection[str], anew: bool = False) -> bool:
+        """Write whether we hold these chargers, now. Return whether Redis knew of any that we hold."""
+        here = {id: text for id in charger_ids if (text := self.details(id)) is not None}
+        key, pipe = _key(self.process), self._redis.pipeline()
+        pipe.expire(key, EXPIRY_S)
+        if anew:
+            pipe.delete(key)
+        elif gone := [id for id in charger_ids if id not in here]:
+            pipe.hdel(key, *gone)
+        if here:
+            pipe.hset(key, mapping=here)  # type: ignore[arg-type]
+            pipe.expire(key, EXPIRY_S)
+            pipe.publish(EVERYBODY, json.dumps({"topic": ARRIVED, "from": self.process, "chargers": here}))
+        pipe.zadd(PROCESSES, {self.process: time.time()})
+        pipe.zremrangebyscore(PROCESSES, 0, time.time() - FORGET_PROCESS_S)
+        return bool(pipe.execute()[0])
+
+    def _leave(self) -> None:
+        pipe = self._redis.pipeline()
+        pipe.delete(_key(self.process))
+        pipe.zrem(PROCESSES, self.process)
+        pipe.execute()
+
+    def _look_for_the_dead(self) -> None:
+        """A process that was killed tells nobody: its chargers' pages must be told that something changed."""
+        living = set(self._ask_each(lambda pipe, key: pipe.exists(key)))
+        gone, self._living = self._living - living, living
+        if gone:
+            self.on_gap()
 
     # Messages
 
-    def request(self, process: str, message: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-        """Ask another process and wait for its answer. Raises ``Away``."""
+    def request(self, process: str, message: Message, timeout_s: float) -> Message:
+        """Ask another process: its answer, ``lost`` when it is not there, empty when it says nothing in time.
+
+        Raises ``Away``.
+        """
         reply_to = f"constellation:reply:{uuid.uuid4().hex}"
         text = json.dumps({**message, "reply_to": reply_to})
-        if not self._ask(lambda: self._redis.publish(f"constellation:to:{process}", text)):
-            raise Away
         deadline = time.monotonic() + timeout_s
-        while (left := deadline - time.monotonic()) > 0:
-            found = self._ask(lambda left=left: self._redis.blpop([reply_to], timeout=max(0.1, min(left, 2.0))))  # type: ignore[misc]
-            if found:
-                answer: dict[str, Any] = json.loads(found[1])
-                return answer
-        raise Away
-
-    def broadcast(self, topic: str, message: dict[str, Any]) -> None:
-        """Tell every process."""
-        text = json.dumps({"topic": topic, "from": self.process, **message})
-        self._quietly(lambda: self._redis.publish("constellation:all", text))
-
-    def _listen(self) -> None:
-        while True:
-            try:
-                channel = self._listening.pubsub(ignore_subscribe_messages=True)
-                channel.subscribe("constellation:all", f"constellation:to:{self.process}")
-                self._announce()
-                for message in channel.listen():
-                    self._received(message["channel"], json.loads(message["data"]))
-            except (redis.RedisError, OSError, ValueError) as error:
-                log.warning("the bus is away: %s", error)
-                time.sleep(1.0)
-
-    def _received(self, channel: str, message: dict[str, Any]) -> None:
-        if channel == "constellation:all":
-            if message.get("from") != self.process:
-                self.on_broadcast(str(message.get("topic")), message)
-            return
-        threading.Thread(target=self._serve, args=(message,), daemon=True).start()
-
-    def _serve(self, message: dict[str, Any]) -> None:
-        answer = json.dumps(self.on_command(message))
-        reply_to = message["reply_to"]
-        self._quietly(lambda: self._redis.pipeline().rpush(reply_to, answer).expire(reply_to, 60).execute())
-
-    def _renew(self) -> None:
-        while True:
-            self._announce()
-            time.sleep(RENEW_S)
-
-    def _announce(self) -> None:
-        """Say again that we live and whom we hold: also after Redis has forgotten everything."""
-        key, present = self._key(self.process), self.presence()
-        pipe = self._redis.pipeline().delete(key)
-        if present:
-            pipe.hset(key, mapping=present)  # type: ignore[arg-type]
-        pipe.expire(key, EXPIRY_S).zadd(PROCESSES, {self.process: time.time() + EXPIRY_S})
-        pipe.zremrangebyscore(PROCESSES, 0, time.time() - EXPIRY_S)
-        self._quietly(pipe.execute)
-
-    def _processes(self) -> list[str]:
-        found = self._ask(lambda: self._redis.zrangebyscore(PROCESSES, time.time(), "+inf"))
-        return [str(process) for process in found]
-
-    def _ask(self, question: Callable[[], Any]) -> Any:
         try:
-            return question()
+            if not self._redis.publish(_channel(process), text):
+                self._check_settled()
+                return {"lost": True}
+            while (left := deadline - time.monotonic()) > 0:
+                if found := self._redis.blpop([reply_to], timeout=max(0.1, min(left, 2.0))):
+                    answer: Message = json.loads(found[1])
+                    return answer
         except (redis.RedisError, OSError) as error:
             raise Away from error
+        return {}
+
+    def broadcast(self, topic: str, message: Message) -> None:
+        """Tell every process."""
+        text = json.dumps({"topic": topic, "from": self.process, **message})
+        self._quietly(lambda: self._redis.publish(EVERYBODY, text))
+
+    def _listen(self) -> None:
+        while not self._closed:
+            try:
+                self._follow()
+            except (redis.RedisError, OSError) as error:
+                if not self._away:
+                    log.warning("the bus is away: %s", error)
+                self._away = True
+                time.sleep(1.0)
+
+    def _follow(self) -> None:
+        """Receive until the connection ends; then Redis raises."""
+        with self._redis.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
+            channel.subscribe(EVERYBODY, _channel(self.process))
+            channel.ping()
+            self._returned()
+            heard_at = asked_at = time.monotonic()
+            while not self._closed:
+                message, now = channel.get_message(timeout=1.0), time.monotonic()
+                if message is not None:
+                    heard_at = now
+                    self._received(message)
+                elif now - heard_at > SILENCE_S:
+                    raise redis.ConnectionError("Redis is silent")
+                elif now - max(heard_at, asked_at) > SILENCE_S / 4:
+                    channel.ping()
+                    asked_at = now
+
+    def _returned(self) -> None:
+        """Redis is there again: tell it whom we hold, and followers that they may have missed something."""
+        if not self._away:
+            return
+        log.warning("the bus is back")
+        self._away, self._back_at = False, time.monotonic()
+        self._wake.set()
+        self.on_gap()
+
+    def _received(self, message: Mapping[str, Any]) -> None:
+        if message["type"] != "message":
+            return
+        try:
+            told = json.loads(message["data"])
+            if message["channel"] != EVERYBODY:
+                threading.Thread(target=self._serve, args=(told,), daemon=True).start()
+            elif told.get("from") != self.process:
+                self.on_broadcast(str(told.get("topic")), told)
+        except Exception:  # the listener must outlive any message
+            log.exception("a message of the bus could not be handled")
+
+    def _serve(self, message: Message) -> None:
+        reply_to = message["reply_to"]
+        try:
+            answer = json.dumps(self.on_command(message))
+        except Exception:  # the asker waits for an answer
+            log.exception("a command of another process failed")
+            answer = "{}"
+        pipe = self._redis.pipeline()
+        pipe.rpush(reply_to, answer)
+        pipe.expire(reply_to, REPLY_EXPIRY_S)
+        self._quietly(pipe.execute)
 
     def _quietly(self, act: Callable[[], Any]) -> None:
         try:
@@ -153,6 +263,10 @@ class Bus:
         except (redis.RedisError, OSError) as error:
             log.debug("the bus is away: %s", error)
 
-    @staticmethod
-    def _key(process: str) -> str:
-        return f"constellation:presence:{process}"
+
+def _key(process: str) -> str:
+    return f"constellation:presence:{process}"
+
+
+def _channel(process: str) -> str:
+    return f"constellation:to:{process}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +16,7 @@ from app.blueprints.ocpp.errors import (
     NoAnswer,
     RefusedByCharger,
 )
-from app.blueprints.ocpp.registry import Connection, Registry
+from app.blueprints.ocpp.registry import PROBE_S, Connection, Registry
 from app.blueprints.ocpp.session import NotSent, Outgoing
 
 # The other process's answer may take this much longer than the charger's.
@@ -62,20 +61,26 @@ class Dispatcher:
         if self.registry.find(charger_id) is not None or self.bus is None:
             return self.registry.answers(charger_id)
         try:
-            return bool(self._elsewhere(charger_id, {"charger_id": charger_id, "ping": True}, 5.0).get("alive"))
+            question = {"charger_id": charger_id, "ping": True}
+            return bool(self._elsewhere(charger_id, question, PROBE_S).get("alive"))
         except (ChargerOffline, BusAway):
             return False
 
     def presence(self) -> dict[str, Presence]:
         """Every connected charger, on all processes; this process's own when the bus is away."""
-        here = {id: Presence(held.since, held.address) for id, held in self.registry.all().items()}
+        found = {id: Presence(held.since, held.address) for id, held in self.registry.all().items()}
         if self.bus is None:
-            return here
+            return found
         try:
-            everybody = self.bus.everybody()
+            elsewhere = self.bus.elsewhere()
         except Away:
-            return here
-        return {**{id: _presence(text) for id, text in everybody.items()}, **here}
+            return found
+        for held in elsewhere.values():
+            for charger_id, text in held.items():
+                other, known = presence_of(text), found.get(charger_id)
+                if known is None or other.since > known.since:
+                    found[charger_id] = other
+        return found
 
     def address_of(self, charger_id: str) -> str | None:
         """The address of the charger's present connection, on any process."""
@@ -84,8 +89,11 @@ class Dispatcher:
             return connection.address
         if self.bus is None:
             return None
-        found = self.presence().get(charger_id)
-        return found.address if found else None
+        try:
+            held = [presence_of(text) for text in self.bus.holders(charger_id).values()]
+        except Away:
+            return None
+        return max(held, key=lambda one: one.since).address if held else None
 
     def serve(self, message: dict[str, Any]) -> dict[str, Any]:
         """Another process asks us to send, or whether a charger is alive."""
@@ -108,10 +116,12 @@ class Dispatcher:
     def _elsewhere(self, charger_id: str, message: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         assert self.bus is not None
         try:
-            holder = self.bus.holder(charger_id)
-            if holder is None:
+            holders = self.bus.holders(charger_id)
+            if not holders:
                 raise ChargerOffline
-            return self.bus.request(holder, message, timeout_s + BUS_SLACK_S)
+            # Two say that they hold it: one has not noticed yet that the charger has moved.
+            newest = max(holders, key=lambda process: presence_of(holders[process]).since)
+            return self.bus.request(newest, message, timeout_s + BUS_SLACK_S)
         except Away:
             raise BusAway from None
 
@@ -140,13 +150,14 @@ def _answer(outcome: dict[str, Any]) -> Answer:
 
 
 def described(connection: Connection) -> str:
-    """A connection's presence, as it travels between processes."""
-    return json.dumps({"since": connection.since.isoformat(), "address": connection.address})
+    """A connection's presence, as it travels between processes: short, there may be thousands."""
+    return f"{connection.since.isoformat()} {connection.address}"
 
 
-def _presence(text: str) -> Presence:
-    told = json.loads(text)
-    return Presence(datetime.fromisoformat(told["since"]), told["address"])
+def presence_of(text: str) -> Presence:
+    """The opposite of ``described``."""
+    since, _, address = text.partition(" ")
+    return Presence(datetime.fromisoformat(since), address)
 
 
 def _dispatcher() -> Dispatcher:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from flask import Flask
 
-from app.blueprints.ocpp import dispatch
-from app.blueprints.ocpp.bus import Bus
+from app.blueprints.ocpp import dispatch, live
+from app.blueprints.ocpp.bus import ARRIVED, Bus
 from app.blueprints.ocpp.central_system import v16
 from app.blueprints.ocpp.dispatch import Dispatcher
 from app.blueprints.ocpp.exchange import CentralSystem
 from app.blueprints.ocpp.journal import Journal
 from app.blueprints.ocpp.live import Live
-from app.blueprints.ocpp.registry import Connection, Registry
+from app.blueprints.ocpp.registry import Registry
 from app.blueprints.ocpp.work import Settings
 from app.db import db
 
-TAKEN_OVER = "taken_over"
+# What waits for the database when the process ends may take this long.
+DRAIN_S = 3.0
 
 
 class Engine:
@@ -35,51 +37,62 @@ class Engine:
             on_commit=self.live.touch,
         )
         self.registry = Registry(
-            settings["OCPP_MAX_CHARGERS"], settings["OCPP_MAX_CHARGERS_PER_ADDRESS"], settings["OCPP_PING_INTERVAL"]
+            settings["OCPP_MAX_CHARGERS"],
+            settings["OCPP_MAX_CHARGERS_PER_ADDRESS"],
+            settings["OCPP_PING_INTERVAL"],
         )
         self.dispatcher = Dispatcher(self.registry, self.bus, settings["OCPP_CALL_TIMEOUT"])
         self.central_systems = {"ocpp1.6": CentralSystem(v16)}
         self.registry.on_change = self._presence_changed
         self._listening = False
+        self._lock = threading.Lock()
 
     def listen(self) -> None:
-        """Take part in the bus; called when the process serves its first request."""
+        """Take part in the bus. A web process does it when it starts; ``create_app`` alone starts nothing."""
         if self.bus is None or self._listening:
             return
-        self._listening = True
+        with self._lock:
+            if self._listening:
+                return
+            self._listening = True
         self.bus.on_command = self.dispatcher.serve
         self.bus.on_broadcast = self._heard
-        self.bus.presence = lambda: {id: dispatch.described(held) for id, held in self.registry.all().items()}
+        self.bus.on_gap = self.live.missed
+        self.bus.present = self.registry.all
+        self.bus.details = self._details
         self.bus.start()
 
     def close(self) -> None:
-        """The process ends: send the chargers away and finish what was acknowledged or waits."""
+        """The process ends: send the chargers away and finish what waits. Safe to call twice."""
         self.registry.close_all()
-        self.journal.stop()
+        self.journal.stop(DRAIN_S)
         if self.bus is not None:
-            self.bus.gone()
+            self.bus.close()
 
-    def _presence_changed(self, charger_id: str, connection: Connection | None) -> None:
+    def _details(self, charger_id: str) -> str | None:
+        connection = self.registry.find(charger_id)
+        return dispatch.described(connection) if connection is not None else None
+
+    def _presence_changed(self, charger_id: str) -> None:
         self.live.touch({charger_id})
-        if self.bus is None:
-            return
-        if connection is None:
-            self.bus.left(charger_id)
-            return
-        self.bus.arrived(charger_id, dispatch.described(connection))
-        self.bus.broadcast(TAKEN_OVER, {"charger_id": charger_id})
+        if self.bus is not None:
+            self.bus.changed(charger_id)
 
     def _heard(self, topic: str, message: dict[str, Any]) -> None:
-        if topic == TAKEN_OVER:
-            connection = self.registry.find(message["charger_id"])
-            if connection is not None:
-                connection.line.close(1000, "a newer connection of this charge point took over")
-                connection.session.end()
-        else:
-            self.live.heard(topic, message)
+        if topic == ARRIVED:
+            for charger_id, details in message["chargers"].items():
+                self._arrived_elsewhere(charger_id, details)
+        elif topic == live.TOPIC:
+            self.live.heard(message)
+
+    def _arrived_elsewhere(self, charger_id: str, details: str) -> None:
+        """Another process holds this charger now; an older connection of it here is of no use any more."""
+        connection = self.registry.find(charger_id)
+        if connection is not None and connection.since < dispatch.presence_of(details).since:
+            self.registry.retire(connection)
 
 
 def init_app(app: Flask) -> None:
-    """Give the application its engine; it starts with the first request that needs it."""
+    """Give the application its engine. Where no server calls ``listen``, the first request does."""
     engine = app.extensions["ocpp"] = Engine(app)
     app.before_request(engine.listen)

@@ -33,6 +33,11 @@ LOOK_UP_S = 1.0
 STREAM_S = 900.0
 # Chargers that one event carries at most.
 CHARGERS_PER_EVENT = 500
+# Chargers that one query reads.
+CHARGERS_AT_ONCE = 500
+# Seconds after which every charger that somebody looks at is read again: heartbeats are no change worth
+# telling at once, and a process that dies tells nobody that its chargers have gone.
+REFRESH_S = 15.0
 
 
 class Row(NamedTuple):
@@ -150,39 +155,45 @@ class Feed:
     def _run(self, app: Flask) -> None:
         logs.active.domain = "ocpp"
         with app.app_context():
-            while not self._idle():
+            while True:
                 try:
-                    for changed in live.changes():
-                        if self._idle():
-                            return
-                        self._tell(changed)
+                    return self._follow()
                 except Exception:  # a database that is away for a minute must not end the updates
                     log.exception("the dashboard's updates failed; trying again")
                     time.sleep(1.0)
+                if self._idle():
+                    return None
 
-    def _tell(self, changed: set[str] | None) -> None:
-        viewers = self._present()
-        rows = load(wanted(viewers, changed))
-        for viewer in viewers:
-            viewer.offer(rows)
-
-
-def wanted(viewers: list[Viewer], changed: set[str] | None) -> set[str]:
-    """Of what changed (None: nobody knows what), the chargers that somebody looks at."""
-    known = set[str]().union(*(viewer.known for viewer in viewers))
-    if changed is None:
-        return known
-    return changed if any(viewer.takes_new for viewer in viewers) else changed & known
+    def _follow(self) -> None:
+        told: dict[str, str] = {}
+        refreshed, told_to = time.monotonic(), set[Viewer]()
+        for changed in live.changes():
+            if self._idle():
+                return
+            viewers = self._present()
+            known = set[str]().union(*(viewer.known for viewer in viewers))
+            wanted = changed or set()
+            if not any(viewer.takes_new for viewer in viewers):
+                wanted &= known
+            if changed is None or time.monotonic() - refreshed > REFRESH_S:
+                wanted, refreshed = wanted | known, time.monotonic()
+                if told_to != set(viewers):  # a newcomer may have begun while something changed
+                    told, told_to = {}, set(viewers)
+            rows = {id: row for id, row in load(wanted).items() if told.get(id) != row.text}
+            told.update((id, row.text) for id, row in rows.items())
+            for viewer in viewers:
+                viewer.offer(rows)
 
 
 def load(charger_ids: set[str]) -> Rows:
     """The newest public rows of chargers; holds no database connection afterwards."""
-    if not charger_ids:
-        return {}
+    ids, rows, presence = sorted(charger_ids), Rows(), dispatch.presence()
     try:
-        return rows_of(overview.of_ids(db.session(), dispatch.presence(), charger_ids))
+        for start in range(0, len(ids), CHARGERS_AT_ONCE):
+            rows |= rows_of(overview.of_ids(db.session(), presence, ids[start : start + CHARGERS_AT_ONCE]))
     finally:
         db.session.remove()
+    return rows
 
 
 def rows_of(chargers: Iterable[overview.Overview]) -> Rows:

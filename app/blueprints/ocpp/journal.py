@@ -1,7 +1,9 @@
-"""Group commit: operations of many chargers, one database transaction; answers leave only after it is durable.
+"""Group commit: operations of many chargers, one transaction; answers leave only after it is durable.
 
 The journal takes everything that waits, runs it, commits, and then tells each operation its outcome. One bad
-operation does not cost the others: a batch that fails is rolled back and run again with a savepoint each.
+operation does not cost the others: a batch that fails is rolled back and run again with a savepoint each. A
+connection that breaks costs nothing either, unless it breaks in the commit itself: then nobody knows whether
+that took place, and running it again could store everything twice. Such operations are told that they failed.
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import nullcontext
-from typing import Any, Generic, Protocol, TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Generic, TypeVar
 
 from flask import current_app
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
+from app.blueprints.ocpp.batch import Operation, Outcome, Way, may_be_committed, one_by_one, passing, together
 from app.blueprints.ocpp.work import Needs, Settings, Work
 from app.db import is_busy, write_lock
 
@@ -26,29 +29,23 @@ log = logging.getLogger(__name__)
 
 # Operations in one transaction at the most: a longer one would make everybody wait.
 MAX_BATCH = 500
-# How long a batch tries to get through to a database that is gone.
-RECONNECT_S = 10.0
+# How often a batch is begun again when the database, not an operation, was the trouble.
+MAX_TRIES = 3
+# How long messages wait for a database that is gone before they fail: about as long as chargers wait.
+PATIENCE_S = 60.0
 
 T = TypeVar("T")
 
 
-class Operation(Protocol):
-    """Something that is done inside a batch's transaction and told when it is durable."""
-
-    needs: Needs
-
-    def run(self, work: Work) -> Any: ...
-
-    def done(self, result: Any) -> None: ...
-
-    def failed(self, error: BaseException) -> None: ...
+class CommitUnknown(Exception):
+    """The connection broke during a commit: what was in it may be stored, or not."""
 
 
 class Journal:
     """The one writer of a process's message path."""
 
     def __init__(
-        self, engine: Engine, settings: Settings, on_commit: Callable[[set[str]], None] = lambda _changed: None
+        self, engine: Engine, settings: Settings, on_commit: Callable[[set[str]], None] = lambda _ids: None
     ) -> None:
         self._engine = engine
         self._settings = settings
@@ -59,13 +56,14 @@ class Journal:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._connection: Connection | None = None
+        self._away_since: float | None = None
 
     def submit(self, operation: Operation) -> None:
         """Queue an operation; ``done`` or ``failed`` is called later, from the journal's own thread."""
-        if self._thread is None:
-            self._start()
         self._waiting.append(operation)
         self._wake.set()
+        if self._thread is None:
+            self._start()
 
     def perform(self, function: Callable[[Work], T], needs: Needs | None = None) -> T:
         """Run a function in the next batch; return its result when it is durable, or raise what it raised."""
@@ -74,11 +72,11 @@ class Journal:
         return call.wait()
 
     def stop(self, timeout_s: float = 10.0) -> None:
-        """Finish what waits, then end."""
+        """Finish what waits. What comes later is served as well, as long as the process lives."""
         self._stopping = True
         self._wake.set()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
+        if (thread := self._thread) is not None:
+            thread.join(timeout_s)
 
     def _start(self) -> None:
         with self._start_lock:
@@ -95,64 +93,92 @@ class Journal:
                 self._serve([self._waiting.popleft() for _ in range(count)])
             if self._stopping:
                 self._forget_connection()
+                self._thread = None
+                if self._waiting:  # submitted just before that
+                    self._start()
                 return
 
     def _serve(self, operations: list[Operation]) -> None:
         try:
-            self._commit(operations)
+            with self._single_writer():
+                outcomes, changed = self._write(operations)
         except Exception as error:  # the journal must outlive any batch
-            log.exception("the journal failed", exc_info=error)
-            for operation in operations:
-                _tell(operation.failed, error)
-
-    def _commit(self, operations: list[Operation]) -> None:
-        outcomes: list[_Outcome]
-        with write_lock if self._engine.dialect.name == "sqlite" else nullcontext():
-            try:
-                outcomes, changed = self._attempt(operations, _together)
-            except Exception as error:
-                log.warning("a batch of %d is run again, one by one: %s", len(operations), _short(error))
-                outcomes, changed = self._attempt(operations, _one_by_one)
+            log.exception("a batch of %d was not stored", len(operations), exc_info=error)
+            outcomes, changed = [Outcome(error=error)] * len(operations), set()
         for operation, outcome in zip(operations, outcomes, strict=True):
             if outcome.error is None:
                 _tell(operation.done, outcome.result)
             else:
                 _tell(operation.failed, outcome.error)
-        self._on_commit(changed)
+        _tell(self._on_commit, changed)
 
-    def _attempt(self, operations: list[Operation], way: _Way) -> tuple[list[_Outcome], set[str]]:
+    def _single_writer(self) -> AbstractContextManager[Any]:
+        return write_lock if self._engine.dialect.name == "sqlite" else nullcontext()
+
+    def _write(self, operations: list[Operation]) -> tuple[list[Outcome], set[str]]:
+        """Run and commit: all at once; one by one when an operation fails; again when the database did."""
+        way, tries = together, 1
+        while True:
+            try:
+                return self._attempt(operations, way)
+            except (CommitUnknown, _Away):
+                raise
+            except Exception as error:
+                if tries == MAX_TRIES:
+                    raise
+                log.warning("a batch of %d is run again: %s", len(operations), _short(error))
+                way, tries = way if passing(error) else one_by_one, tries + 1
+
+    def _attempt(self, operations: list[Operation], way: Way) -> tuple[list[Outcome], set[str]]:
         connection = self._begin()
         try:
             outcomes, changed = way(operations, connection, self._settings)
-            _commit_aside(connection)
-            return outcomes, changed
-        except BaseException as error:
-            self._roll_back(error)
+        except BaseException:
+            self._roll_back()
             raise
+        try:
+            _commit_aside(connection)
+        except BaseException as error:
+            self._forget_connection()
+            if may_be_committed(error):
+                raise CommitUnknown(_short(error)) from error
+            raise
+        return outcomes, changed
 
     def _begin(self) -> Connection:
-        """A transaction, however long another process writes, or the database is away."""
-        deadline, pause = time.monotonic() + RECONNECT_S, 0.001
+        """A transaction, however long another process writes. Raises when the database stays away."""
+        pause = 0.001
         while True:
             try:
-                if self._connection is None:
-                    self._connection = self._engine.connect().execution_options(writing=True)
-                self._connection.begin()
-                self._connection.exec_driver_sql("SELECT 1") if self._engine.dialect.name != "sqlite" else None
-                return self._connection
-            except (OperationalError, InterfaceError, DBAPIError) as error:
+                connection = self._connected()
+                self._away_since = None
+                return connection
+            except SQLAlchemyError as error:
                 self._forget_connection()
-                if time.monotonic() > deadline and not (is_busy(error) and not self._stopping):
-                    raise
+                self._check_patience(error)
             time.sleep(pause)
             pause = min(pause * 2, 0.5)
 
-    def _roll_back(self, error: BaseException) -> None:
-        if isinstance(error, DBAPIError) or self._connection is None:
-            self._forget_connection()
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._engine.connect().execution_options(writing=True)
+        self._connection.begin()
+        if self._engine.dialect.name != "sqlite":
+            self._connection.exec_driver_sql("SELECT 1")  # a dead one is found here, where nothing is lost
+        return self._connection
+
+    def _check_patience(self, error: SQLAlchemyError) -> None:
+        """Wait on, or fail: together all that waited since the database went, and then at once what comes."""
+        if is_busy(error) and not self._stopping:  # another process writes; it will end
             return
+        self._away_since = self._away_since or time.monotonic()
+        if self._stopping or time.monotonic() - self._away_since > PATIENCE_S:
+            raise _Away(_short(error)) from error
+
+    def _roll_back(self) -> None:
         try:
-            self._connection.rollback()
+            if self._connection is not None:
+                self._connection.rollback()
         except Exception:  # a dead connection: the next batch makes a new one
             self._forget_connection()
 
@@ -167,53 +193,8 @@ class Journal:
             log.debug("closing the journal's connection failed")
 
 
-class _Outcome:
-    __slots__ = ("error", "result")
-
-    def __init__(self, result: Any = None, error: BaseException | None = None) -> None:
-        self.result, self.error = result, error
-
-
-_Way = Callable[[list[Operation], Connection, Settings], tuple[list[_Outcome], set[str]]]
-
-
-def _together(
-    operations: list[Operation], connection: Connection, settings: Settings
-) -> tuple[list[_Outcome], set[str]]:
-    """The ordinary way: one unit of work, written in bulk."""
-    work = Work(connection, settings)
-    work.prefetch([operation.needs for operation in operations])
-    outcomes = [_Outcome(operation.run(work)) for operation in operations]
-    work.flush()
-    return outcomes, work.changed
-
-
-def _one_by_one(
-    operations: list[Operation], connection: Connection, settings: Settings
-) -> tuple[list[_Outcome], set[str]]:
-    """After a failure: a savepoint each, so that only the bad operation is lost."""
-    outcomes, changed = [], set()
-    for operation in operations:
-        work = Work(connection, settings)
-        work.db.run("SAVEPOINT one")
-        try:
-            outcome = _Outcome(operation.run(work))
-            work.flush()
-            work.db.run("RELEASE SAVEPOINT one")
-            changed |= work.changed
-        except Exception as error:
-            if not _refusal(error):
-                log.exception("an operation failed", exc_info=error)
-            work.db.run("ROLLBACK TO SAVEPOINT one")
-            outcome = _Outcome(error=error)
-        outcomes.append(outcome)
-    return outcomes, changed
-
-
-def _refusal(error: BaseException) -> bool:
-    from app.domain_error import DomainError
-
-    return isinstance(error, DomainError)
+class _Away(Exception):
+    """The database has been away for longer than anybody waits."""
 
 
 def _commit_aside(connection: Connection) -> None:
@@ -269,7 +250,6 @@ class _Call(Generic[T]):
             raise self._error
         result: T = self._result
         return result
-
 
 
 def perform(function: Callable[[Work], T], needs: Needs | None = None) -> T:

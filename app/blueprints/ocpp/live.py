@@ -17,11 +17,27 @@ TOPIC = "changed"
 
 
 class Follower:
-    """One page that follows: the chargers that changed since it last looked."""
+    """One page that follows: the chargers that changed since it last looked; None: nobody knows which."""
 
     def __init__(self) -> None:
-        self.changed: set[str] = set()
+        self._lock = threading.Lock()
+        self._changed: set[str] | None = set()
         self.wake = threading.Event()
+
+    def tell(self, charger_ids: set[str] | None) -> None:
+        """Add what changed."""
+        with self._lock:
+            if charger_ids is None or self._changed is None:
+                self._changed = None
+            else:
+                self._changed = self._changed | charger_ids
+        self.wake.set()
+
+    def take(self) -> set[str] | None:
+        """What changed since the last time."""
+        with self._lock:
+            changed, self._changed = self._changed, set()
+        return changed
 
 
 class Live:
@@ -46,34 +62,43 @@ class Live:
                     self._publisher = threading.Thread(target=self._publish, name="live", daemon=True)
                     self._publisher.start()
 
-    def heard(self, topic: str, message: dict[str, Any]) -> None:
+    def heard(self, message: dict[str, Any]) -> None:
         """These chargers changed, in another process."""
-        if topic == TOPIC:
-            self._tell(set(message.get("chargers", ())))
+        self._tell(set(message.get("chargers", ())))
 
-    def changes(self) -> Iterator[set[str]]:
-        """The sets of changed chargers, at most one a second; an empty one now and then keeps the line alive."""
+    def missed(self) -> None:
+        """Something may have changed that nobody told: followers look at everything again."""
+        self._tell(None)
+
+    def changes(self) -> Iterator[set[str] | None]:
+        """What changed, at most once a second: charger ids, or None when nobody knows which.
+
+        An empty set now and then keeps the line alive.
+        """
         follower = Follower()
-        self._followers.add(follower)
+        with self._lock:
+            self._followers.add(follower)
         try:
             while True:
-                follower.wake.wait(KEEP_ALIVE_S)
-                if follower.wake.is_set():
+                if follower.wake.wait(KEEP_ALIVE_S):
                     time.sleep(INTERVAL_S / 4)  # what comes together goes together
                 follower.wake.clear()
-                changed, follower.changed = follower.changed, set()
-                yield changed
+                yield follower.take()
                 time.sleep(INTERVAL_S * 3 / 4)
         finally:
-            self._followers.discard(follower)
+            with self._lock:
+                self._followers.discard(follower)
 
     def __len__(self) -> int:
         return len(self._followers)
 
-    def _tell(self, charger_ids: set[str]) -> None:
-        for follower in list(self._followers):
-            follower.changed |= charger_ids
-            follower.wake.set()
+    def _tell(self, charger_ids: set[str] | None) -> None:
+        if not self._followers:
+            return
+        with self._lock:
+            followers = list(self._followers)
+        for follower in followers:
+            follower.tell(charger_ids)
 
     def _publish(self) -> None:
         while True:
@@ -84,7 +109,7 @@ class Live:
                 self._bus.broadcast(TOPIC, {"chargers": sorted(changed)})
 
 
-def changes() -> Iterator[set[str]]:
+def changes() -> Iterator[set[str] | None]:
     """Follow the changes of this installation."""
     found: Live = current_app.extensions["ocpp"].live
     return found.changes()

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.blueprints.accounts.models import User
 from app.blueprints.accounts.services import audit
-from app.blueprints.ocpp import operations
+from app.blueprints.ocpp import journal, operations
 from app.blueprints.ocpp.dispatch import Answer
 from app.blueprints.ocpp.services import transactions
 from app.db import db, unit_of_work
@@ -20,13 +20,13 @@ MAX_TEXT = 200
 def give(user_id: int, charger_id: str, asked: Mapping[str, Any]) -> Answer:
     """Send a command and return the charger's answer. Takes as long as the charger does.
 
-    Raises what ``operations.perform`` raises. What reached the charger is in the audit trail, whatever came of it.
+    Raises what ``operations.perform`` raises. What was sent is in the audit trail, whatever came of it.
     """
     db.session.remove()  # nobody keeps a database connection while a charger thinks
     try:
         answer = operations.perform(charger_id, dict(asked))
     except DomainError as refusal:
-        if refusal.status_code >= 500:  # it was sent; the charger refused, or said nothing
+        if refusal.status_code in (502, 504):  # it was sent; the charger refused, or said nothing
             _remember(user_id, charger_id, asked, {"failed": str(refusal.detail)})
         raise
     _remember(user_id, charger_id, asked, {"response": answer.response})
@@ -52,7 +52,7 @@ def _remember(user_id: int, charger_id: str, asked: Mapping[str, Any], outcome: 
 
 
 def without_secrets(told: Any) -> Any:
-    """A command without what opens doors: passwords, tokens, and the value of a configuration key that is one."""
+    """A command without what opens doors: passwords, tokens, values of configuration keys that are one."""
     if isinstance(told, list):
         return [without_secrets(item) for item in told]
     if isinstance(told, str):
@@ -61,6 +61,8 @@ def without_secrets(told: Any) -> Any:
         return told
     secret = "value" if audit.SECRET.search(str(told.get("key", ""))) else ""
     return {
-        name: "changed" if name == secret or (name != "key" and audit.SECRET.search(name)) else without_secrets(item)
+        name: "changed"
+        if name == secret or (name != "key" and audit.SECRET.search(name))
+        else without_secrets(item)
         for name, item in told.items()
     }

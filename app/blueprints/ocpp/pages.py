@@ -10,6 +10,7 @@ from app.blueprints.ocpp import dispatch, forms, words
 from app.blueprints.ocpp.feed import Viewer, feed, rows_of
 from app.blueprints.ocpp.services import message_log, overview
 from app.blueprints.ocpp.views import bp
+from app.clock import utcnow
 from app.db import db
 from app.domain_error import NotFound
 
@@ -26,7 +27,7 @@ def dashboard() -> ResponseReturnValue:
             return redirect(url_for("login.login", next=request.full_path.rstrip("?")))
         raise access.Forbidden
     query = forms.search_text(request.args)
-    return render_template("ocpp/dashboard.html", page=_page(query), query=query, words=words)
+    return render_template("ocpp/dashboard.html", page=_page(query), query=query, words=words, now=utcnow())
 
 
 @bp.get("/events/")

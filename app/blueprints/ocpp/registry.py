@@ -14,7 +14,6 @@ from datetime import datetime
 from app.blueprints.ocpp.line import GOING_AWAY, Line, LineClosed
 from app.blueprints.ocpp.session import Session
 
-
 log = logging.getLogger(__name__)
 
 # How long an old socket has to answer a ping before a newcomer from elsewhere takes its place.
@@ -22,6 +21,7 @@ PROBE_S = 3.0
 LINGER_S = 3.0
 TICK_S = 1.0
 REPLACED = 1000
+RESTART = "the central system restarts"
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,17 @@ class Registry:
         self._lines: set[Line] = set()
         self._lock = threading.Lock()
         self._clock: threading.Thread | None = None
-        self.on_change: Callable[[str, Connection | None], None] = lambda _id, _connection: None
+        self.on_change: Callable[[str], None] = lambda _charger_id: None
         self.closing = False
 
     def find(self, charger_id: str) -> Connection | None:
-        """The connection of a charge point, if this process holds it."""
-        return self._connections.get(charger_id)
+        """The open connection of a charge point, if this process holds it."""
+        found = self._connections.get(charger_id)
+        return found if found is not None and found.line.open else None
 
     def all(self) -> dict[str, Connection]:
-        """Every connection, by charger_id."""
-        return dict(self._connections)
+        """Every open connection, by charger_id."""
+        return {id: held for id, held in self._connections.copy().items() if held.line.open}
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -77,7 +78,7 @@ class Registry:
     def answers(self, charger_id: str) -> bool:
         """Whether the charge point's present socket answers a ping."""
         connection = self.find(charger_id)
-        if connection is None or not connection.line.open:
+        if connection is None:
             return False
         asked_at = time.monotonic()
         try:
@@ -101,10 +102,11 @@ class Registry:
             self._lines.add(connection.line)
             self._start_clock()
         if old is not None:
-            old.line.close(REPLACED, "a newer connection of this charge point took over")
-            old.session.end()
-        self.on_change(charger_id, connection)
+            self.retire(old)
+        if self.closing:  # it was admitted just before
+            connection.line.close(GOING_AWAY, RESTART)
         try:
+            self.on_change(charger_id)
             yield
         finally:
             self._forget(connection)
@@ -113,7 +115,12 @@ class Registry:
         """The process ends: chargers may come back at once (1001)."""
         self.closing = True
         for line in list(self._lines):
-            line.close(GOING_AWAY, "the central system restarts")
+            line.close(GOING_AWAY, RESTART)
+
+    def retire(self, connection: Connection) -> None:
+        """End a connection whose charge point has a newer one, here or on another process."""
+        connection.line.close(REPLACED, "a newer connection of this charge point took over")
+        connection.session.end()
 
     def _forget(self, connection: Connection) -> None:
         with self._lock:
@@ -125,7 +132,7 @@ class Registry:
             if current:
                 del self._connections[connection.charger_id]
         if current:
-            self.on_change(connection.charger_id, None)
+            self.on_change(connection.charger_id)
 
     def _start_clock(self) -> None:
         if self._clock is None:
@@ -137,7 +144,10 @@ class Registry:
             time.sleep(TICK_S)
             now = time.monotonic()
             for line in list(self._lines):
-                self._look_after(line, now)
+                try:
+                    self._look_after(line, now)
+                except Exception:  # one line's trouble must not stop the clock of all
+                    log.exception("a line could not be looked after")
 
     def _look_after(self, line: Line, now: float) -> None:
         """Ping the quiet, hang up on the dead and on those who do not take a goodbye."""

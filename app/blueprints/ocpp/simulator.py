@@ -8,7 +8,6 @@ import random
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from enum import StrEnum
 from typing import Any
 
 from ocpp.v16.enums import Reason
@@ -21,25 +20,12 @@ from .simulated_charge_point.config import SimulatorConfig
 from .simulated_charge_point.connection import LOGGER, SUBPROTOCOL, SimulatedChargePoint, dial
 from .simulated_charge_point.connectors import Charge
 from .simulated_charge_point.errors import CallFailed, ConnectionLost, describe
+from .simulated_charge_point.state import SimulatorState
 from .simulated_charge_point.station import Station
 
 __all__ = ["CallFailed", "ChargePointSimulator", "ConnectionLost", "SimulatorConfig", "SimulatorState"]
 
 LONGEST_PAUSE_S = 60.0
-
-
-class SimulatorState(StrEnum):
-    """What a simulator is doing, in one word."""
-
-    stopped = "stopped"
-    connecting = "connecting"
-    booting = "booting"
-    available = "available"
-    charging = "charging"
-    offline = "offline"
-    stopping = "stopping"
-    finished = "finished"
-    failed = "failed"
 
 
 class ChargePointSimulator:
@@ -166,7 +152,7 @@ class ChargePointSimulator:
             yield
         except Exception as error:
             self._failures += 1
-            self.station.fail(str(error))
+            self.station.fail(str(error) or repr(error))
             raise
         finally:
             is_delivered = await self.station.power_off()
@@ -208,8 +194,13 @@ class ChargePointSimulator:
         """Connect and work. Return whether the work is done; it is not when stopped or rebooting."""
         self._phase = SimulatorState.connecting
         try:
-            async with dial(self.station) as websocket:
+            websocket = await dial(self.station)
+            if websocket is None:
+                return False
+            try:
                 return await self._hold(websocket)
+            finally:
+                await websocket.close()
         except (OSError, WebSocketException) as error:
             raise ConnectionLost(describe(error, self.config.url)) from error
 
@@ -278,7 +269,7 @@ class ChargePointSimulator:
             await asyncio.sleep(self.config.interval)
 
     async def _charge_once(self) -> None:
-        """Charge on connector 1; after a lost connection, see the same charge through and begin no second one."""
+        """Charge on connector 1; after a lost connection, see the same charge through."""
         charge = self._charge
         if charge is None or charge.transaction_id is None:
             charge = self._charge = await self._charge_on_first()

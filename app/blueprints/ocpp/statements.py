@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+import orjson
 from sqlalchemy import JSON, BigInteger, Boolean, Connection, Integer, Numeric, Table
 
 from app.db import UTCDateTime
@@ -51,6 +53,10 @@ class Dialogue:
         cursor.executemany(sql, rows)
         cursor.close()
 
+    def pipeline(self) -> AbstractContextManager[Any]:
+        """Statements inside the block go to PostgreSQL in one go, and their results are read at its end."""
+        return nullcontext() if self.sqlite else self.connection.connection.driver_connection.pipeline()
+
     def members(self, values: Iterable[Any]) -> Any:
         """A list as one parameter, for ``= ANY(?)``."""
         return json.dumps(list(values)) if self.sqlite else list(values)
@@ -85,11 +91,12 @@ class Insert:
         names = ", ".join(columns)
         marks = ", ".join("?" * len(columns))
         self.sqlite = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) {suffix}"
-        self.postgres = f"INSERT INTO {table.name} ({names}) SELECT {_lists(table, columns)} {suffix}"
+        self.columns = tuple(columns)
+        self.postgres = f"INSERT INTO {table.name} ({names}) {_recordset(table, columns)} {suffix}"
 
     def execute(self, dialogue: Dialogue, rows: Sequence[Sequence[Any]]) -> None:
         """Insert the rows; nothing when there are none."""
-        _execute(dialogue, self.sqlite, self.postgres, rows)
+        _execute(dialogue, self, rows)
 
 
 class Update:
@@ -102,31 +109,31 @@ class Update:
         columns = [*sets, key]
         self.sqlite = f"UPDATE {name} SET {at_once} WHERE {key} = ?"
         self.postgres = (
-            f"UPDATE {name} SET {joined} FROM (SELECT {_lists(table, columns)}) AS v WHERE {name}.{key} = v.{key}"
+            f"UPDATE {name} SET {joined} FROM ({_recordset(table, columns)}) AS v WHERE {name}.{key} = v.{key}"
         )
+        self.columns = tuple(columns)
 
     def execute(self, dialogue: Dialogue, rows: Sequence[Sequence[Any]]) -> None:
         """Update the rows, each a tuple of the new values and then the key."""
-        _execute(dialogue, self.sqlite, self.postgres, rows)
+        _execute(dialogue, self, rows)
 
 
-def _execute(dialogue: Dialogue, sqlite: str, postgres: str, rows: Sequence[Sequence[Any]]) -> None:
+def _execute(dialogue: Dialogue, statement: Insert | Update, rows: Sequence[Sequence[Any]]) -> None:
     if not rows:
         return
     if dialogue.sqlite:
-        dialogue.many(sqlite, rows)
-    else:
-        dialogue.run(postgres, [list(column) for column in zip(*rows, strict=True)])
+        dialogue.many(statement.sqlite, rows)
+    else:  # one parameter however many rows: psycopg would spend more on each value than PostgreSQL does
+        records = [dict(zip(statement.columns, row, strict=True)) for row in rows]
+        dialogue.run(statement.postgres, (orjson.dumps(records).decode(),))
 
 
-def _lists(table: Table, columns: Sequence[str]) -> str:
-    """One array parameter a column, unnested side by side: one statement however many rows."""
-    parts = []
-    for column in columns:
-        kind = _postgres_type(table.c[column].type)
-        cast = "::json" if isinstance(table.c[column].type, JSON) else ""
-        parts.append(f"unnest(?::{kind}[]){cast} AS {column}")
-    return ", ".join(parts)
+def _recordset(table: Table, columns: Sequence[str]) -> str:
+    """A SELECT of the rows that come as one JSON parameter."""
+    kinds = ", ".join(f"{column} {_postgres_type(table.c[column].type)}" for column in columns)
+    casts = {column: "::json" for column in columns if isinstance(table.c[column].type, JSON)}
+    names = ", ".join(f"r.{column}{casts.get(column, '')} AS {column}" for column in columns)
+    return f"SELECT {names} FROM json_to_recordset(?::json) AS r({kinds})"
 
 
 def _postgres_type(type_: Any) -> str:

@@ -61,6 +61,25 @@ UPDATE_TRANSACTION = Update(
     ),
 )  # fmt: skip
 
+# Unknown tags remembered per charger: those seen last.
+MAX_UNKNOWN_TAGS = 100
+FORGET_TAGS = f"""
+    DELETE FROM unknown_tag WHERE id IN (
+        SELECT id FROM (
+            SELECT id, row_number() OVER (PARTITION BY charger_id ORDER BY last_seen DESC, id DESC) AS place
+            FROM unknown_tag WHERE charger_id IN (
+                SELECT charger_id FROM unknown_tag WHERE charger_id = ANY(?)
+                GROUP BY charger_id HAVING count(*) > {MAX_UNKNOWN_TAGS}
+            )
+        ) AS seen WHERE place > {MAX_UNKNOWN_TAGS}
+    )
+"""
+# A charger repeats a stop that was not answered; that is soon, so the newest few are enough to know it again.
+SAME_ODD_STOP = """
+    SELECT 1 FROM (SELECT charger_id, claimed_id, payload FROM odd_stop ORDER BY id DESC LIMIT 100) AS newest
+    WHERE charger_id = ? AND claimed_id = ? AND CAST(payload AS TEXT) = ?
+"""
+
 # The tag is locked until the commit, so that two processes cannot both start on it.
 TAGS = """
     SELECT rfid.rfid, rfid.allowed, rfid.expires_at, rfid.parent, rfid.user_id, u.is_active,
@@ -123,6 +142,7 @@ INSERTS = {
         """ON CONFLICT (charger_id, connector_id) DO UPDATE
            SET power_w = COALESCE(excluded.power_w, connector.power_w),
                meter_wh = COALESCE(excluded.meter_wh, connector.meter_wh),
-               measured_at = excluded.measured_at""",
+               measured_at = excluded.measured_at
+           WHERE connector.measured_at IS NULL OR connector.measured_at <= excluded.measured_at""",
     ),
 }  # fmt: skip

@@ -3,8 +3,7 @@
 from flask import Flask
 
 from app.blueprints import Domain
-from app.blueprints.ocpp import engine, models, sockets  # noqa: F401 - tables
-from app.blueprints.ocpp.simulate_cli import simulate
+from app.blueprints.ocpp import cli, engine, models, sockets  # noqa: F401 - tables
 
 bp = Domain("ocpp", __name__)
 
@@ -15,4 +14,4 @@ def init_app(app: Flask) -> None:
     """Start the line with the application."""
     engine.init_app(app)
     sockets.init_app(app)
-    app.cli.add_command(simulate)
+    cli.init_app(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
 
 from flask_babel import format_datetime, format_decimal, format_timedelta, gettext, lazy_gettext
 
@@ -52,6 +53,18 @@ COLOURS = {
     "pending": "warning",
     "rejected": "danger",
 }
+# Why a tag was refused (services.authorization.REASONS) → words.
+REASONS = {
+    "blocked": lazy_gettext("the tag is blocked"),
+    "expired": lazy_gettext("the tag has expired"),
+    "unknown": lazy_gettext("nobody knows the tag"),
+    "no_owner": lazy_gettext("the tag has no owner"),
+    "owner_locked": lazy_gettext("its owner is locked"),
+    "no_credit": lazy_gettext("its owner has no credit left"),
+    "concurrent": lazy_gettext("the tag charges elsewhere"),
+    "not_registered": lazy_gettext("the charger is not accepted"),
+    "no_tag": lazy_gettext("no tag was shown"),
+}
 _STATES_OF_STATUSES = {
     "SuspendedEV": "suspended",
     "SuspendedEVSE": "suspended",
@@ -70,6 +83,11 @@ def status(name: str) -> str:
     return str(STATUSES.get(name, name))
 
 
+def reason(name: str) -> str:
+    """Why a tag was refused."""
+    return str(REASONS.get(name, name))
+
+
 def colour(name: str) -> str:
     """The colour of a state, or of a connector's status."""
     return COLOURS.get(_STATES_OF_STATUSES.get(name, name.lower()), "secondary")
@@ -77,12 +95,18 @@ def colour(name: str) -> str:
 
 def power(power_w: int | None) -> str:
     """``7.4 kW``; empty when nothing is drawn."""
-    return "" if power_w is None else f"{format_decimal(round(power_w / 1000, 1))} kW"
+    return "" if power_w is None else f"{_thousandth(power_w, 1)} kW"
 
 
 def energy(energy_wh: int | None) -> str:
     """``12.35 kWh``; empty when nothing is charged."""
-    return "" if energy_wh is None else f"{format_decimal(round(energy_wh / 1000, 2))} kWh"
+    return "" if energy_wh is None else f"{_thousandth(energy_wh, 2)} kWh"
+
+
+def _thousandth(number: int, digits: int) -> str:
+    """Rounded as browsers round: halves away from zero."""
+    step = Decimal(1).scaleb(-digits)
+    return str(format_decimal((Decimal(number) / 1000).quantize(step, ROUND_HALF_UP)))
 
 
 def ago(at: datetime | None) -> str:

@@ -122,6 +122,7 @@ class Work:
 
     def start(self, row: TransactionRow) -> bool:
         """Store a new transaction and give ``row`` its id; False (and the id of the first) when it is known already."""
+        self.running(row.charger_id)  # read before the new one is there
         found = self.db.one(
             tables.START_TRANSACTION,
             (
@@ -139,7 +140,6 @@ class Work:
         row.id = found[0]
         self._transactions[row.id] = row
         self._before[row.id] = _mutable(row)
-        self.running(row.charger_id)
         self._running[row.charger_id].append(row)
         return True
 
@@ -167,6 +167,10 @@ class Work:
         """Append a row to one of ``tables.INSERTS``."""
         self._rows[kind].append(row)
 
+    def is_odd_stop_known(self, charger: ChargerRow, claimed_id: str, payload_json: str) -> bool:
+        """Whether this very stop is in the quarantine already."""
+        return self.db.one(tables.SAME_ODD_STOP, (charger.id, claimed_id, payload_json)) is not None
+
     def put(self, kind: str, key: Any, row: tuple[Any, ...]) -> None:
         """Insert or replace by key, in one of ``tables.INSERTS``; the last of a batch counts."""
         self._keyed[kind].pop(key, None)
@@ -178,6 +182,10 @@ class Work:
 
     def flush(self) -> None:
         """Write everything that was collected."""
+        with self.db.pipeline():
+            self._flush()
+
+    def _flush(self) -> None:
         self._flush_transactions()
         self._flush_chargers()
         tables.SPEND.execute(self.db, [(wh, account) for account, wh in sorted(self._spent.items()) if wh])
@@ -185,9 +193,15 @@ class Work:
             tables.INSERTS[kind].execute(self.db, rows)
         for kind, keyed in self._keyed.items():
             tables.INSERTS[kind].execute(self.db, list(keyed.values()))
+        self._forget_tags()
         self._spent.clear()
         self._rows.clear()
         self._keyed.clear()
+
+    def _forget_tags(self) -> None:
+        chargers = {charger for charger, _ in self._keyed["unknown_tag"]}
+        if chargers:
+            self.db.run(tables.FORGET_TAGS, (self.db.members(chargers),))
 
     def _flush_transactions(self) -> None:
         changed = []

@@ -14,9 +14,11 @@
 
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "always" });
   const steps = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  // This machine's clock may be wrong: count from the server's.
+  const ahead = Date.now() - Date.parse(root.dataset.now);
   function ago(at) {
     if (!at) return words.never;
-    const passed = (Date.now() - Date.parse(at)) / 1000;
+    const passed = (Date.now() - ahead - Date.parse(at)) / 1000;
     if (passed < 5) return words.justNow;
     const [unit, seconds] = steps.find(([, length]) => passed >= length);
     return relative.format(-Math.floor(passed / seconds), unit);
@@ -72,8 +74,9 @@
     setText(field(card, "state"), words.states[row.state] ?? row.state);
     setColour(field(card, "state"), "text-bg-", words.colours[row.state] ?? "secondary");
     setColour(card, "border-", words.colours[row.state] ?? "secondary");
-    setText(field(card, "power"), power(row.power_w));
+    setText(field(card, "total"), row.connectors.length === 1 ? "" : power(row.power_w));
     if (row.last_seen) field(card, "seen").dateTime = row.last_seen;
+    field(card, "connectors").classList.toggle("opacity-50", !row.connected);
     paintConnectors(field(card, "connectors"), row.connectors);
   }
 

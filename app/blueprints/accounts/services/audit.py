@@ -43,7 +43,7 @@ def values(row: Base) -> dict[str, Any]:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Name → ``[old, new]`` of what differs, in words that JSON can hold; of secrets only that they differ."""
+    """Name → ``[old, new]`` of what differs, as JSON can hold it; of secrets only that they differ."""
     return {
         name: "changed" if SECRET.search(name) else [_plain(before.get(name)), _plain(after.get(name))]
         for name in {**before, **after}

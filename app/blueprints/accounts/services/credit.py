@@ -30,7 +30,9 @@ def add_credit(
     The total grows in SQL, so that two at the same time both count.
     """
     amount = parse_amount(amount_kwh)
-    credit = Credit(account_id=account.id, amount_kwh=amount, created_by_id=created_by.id if created_by else None)
+    credit = Credit(
+        account_id=account.id, amount_kwh=amount, created_by_id=created_by.id if created_by else None
+    )
     work.add(credit)
     work.execute(
         update(Account)

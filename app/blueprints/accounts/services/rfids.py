@@ -13,6 +13,7 @@ from sqlalchemy import insert, select, update
 
 from app.blueprints.accounts.errors import BadFile, BadLine, BadRfid
 from app.blueprints.accounts.models import RFID, User
+from app.blueprints.accounts.services.users import USERNAME
 from app.db import UnitOfWork
 
 HEADER = ["rfid", "user", "allowed"]
@@ -56,7 +57,8 @@ def export_tags(work: UnitOfWork, out: TextIO) -> int:
 def import_tags(work: UnitOfWork, lines: Iterable[str]) -> int:
     """Create or change a tag per line, or nothing when any line is bad. Return how many.
 
-    Raises ``BadFile``, which names each bad line. A tag that is not allowed belongs to nobody, whatever the line says.
+    Raises ``BadFile``, which names each bad line. A tag that is not allowed belongs to nobody, whatever the
+    file says.
     """
     tags, bad = read_tags(lines)
     users = _ids(work, User.username, User.id, {tag.username for tag in tags if tag.username})
@@ -93,7 +95,9 @@ def read_tags(lines: Iterable[str]) -> tuple[list[TagLine], list[BadLine]]:
             try:
                 tag = _read(number, row)
                 if tag.rfid in first_seen:
-                    raise ValueError(gettext("the same tag as in line %(number)d", number=first_seen[tag.rfid]))
+                    raise ValueError(
+                        gettext("the same tag as in line %(number)d", number=first_seen[tag.rfid])
+                    )
             except (ValueError, BadRfid) as error:
                 bad.append(BadLine(number, str(error)))
             else:
@@ -131,9 +135,12 @@ def _read(number: int, cells: list[str]) -> TagLine:
     if len(cells) != len(HEADER):
         raise ValueError(gettext("there must be %(count)d columns", count=len(HEADER)))
     rfid, username, allowed = cells
+    username = _unshielded(username)
+    if username and not USERNAME.fullmatch(username):
+        raise ValueError(gettext("there is no user %(name)s", name=username))
     if allowed.lower() not in ALLOWED:
         raise ValueError(gettext("allowed must be True or False"))
-    return TagLine(number, checked_rfid(rfid), _unshielded(username), ALLOWED[allowed.lower()])
+    return TagLine(number, checked_rfid(rfid), username, ALLOWED[allowed.lower()])
 
 
 def _ids(work: UnitOfWork, name: Any, id: Any, wanted: set[str]) -> dict[str, int]:

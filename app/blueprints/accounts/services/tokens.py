@@ -14,7 +14,7 @@ from app.blueprints.accounts.models import ApiToken, User
 from app.clock import utcnow
 from app.db import UnitOfWork
 
-# What a header can carry; how long a token that the owner chose (API_TOKEN) should be is the owner's decision.
+# What a header can carry. How long a token of their own choice (API_TOKEN) should be, owners decide.
 SENDABLE = re.compile(r"[\x21-\x7e]+")
 
 

@@ -90,7 +90,7 @@ def set_password(user: User, password: str) -> None:
 
 
 def check_password(work: UnitOfWork, username: str, password: str) -> User | None:
-    """The user whom name and password prove. Unknown, locked and passwordless users take as long to refuse."""
+    """The user whom name and password prove; refusing takes as long whether or not there is such a user."""
     user = find_user(work, username)
     matched = passwords.matches(user.password if user else "", password)
     return user if user and matched and user.is_active else None
@@ -100,6 +100,17 @@ def refresh_hash(user: User, password: str) -> None:
     """Hash a password that has just matched with today's parameters; its logins stay."""
     if passwords.is_outdated(user.password):
         user.password = passwords.hashed(password)
+
+
+def lock(user: User) -> None:
+    """Refuse every login and token of a user from now on; sessions do not come back with an unlock."""
+    user.is_active = False
+    user.session_key = secrets.token_hex(16)
+
+
+def unlock(user: User) -> None:
+    """Let a locked user in again."""
+    user.is_active = True
 
 
 def delete_user(work: UnitOfWork, user: User) -> None:

@@ -43,7 +43,7 @@ def find(work: Work, charger_id: str) -> Admission | None:
 def register(work: Work, charger_id: str, *, path: str, address: str) -> Admission:
     """Create a charger that nobody knew."""
     now = work.db.stored(work.now)
-    work.db.run(_REGISTER, (charger_id, work.settings.require_rfid, False, path, address, now))
+    work.db.run(_REGISTER, (charger_id, work.settings.require_rfid, False, _storable(path), address, now))
     work.changed.add(charger_id)
     found = find(work, charger_id)
     assert found is not None
@@ -54,7 +54,7 @@ def arrived(work: Work, charger: int, *, path: str, address: str, subprotocol: s
     """Keep where and how a charger connected."""
     work.db.run(
         "UPDATE charger SET last_path = ?, last_address = ?, subprotocol = ? WHERE id = ?",
-        (path[:1000], address[:64], subprotocol, charger),
+        (_storable(path), address[:64], subprotocol, charger),
     )
 
 
@@ -66,3 +66,8 @@ def impostor(work: Work, charger: int, charger_id: str, *, address: str, present
            VALUES (?, '', 'charger.impostor', 'charger', ?, ?)""",
         (work.db.stored(work.now), charger_id, details),
     )
+
+
+def _storable(path: str) -> str:
+    """A path may hold %00, which PostgreSQL refuses."""
+    return path[:1000].replace("\x00", "\ufffd")

@@ -18,7 +18,9 @@ class TagTooLong(DomainError):
     """A charger sent something that no card can be."""
 
     def __init__(self, id_tag: str) -> None:
-        super().__init__(gettext("%(id_tag)s… has more than 20 characters and cannot be adopted", id_tag=id_tag[:20]))
+        super().__init__(
+            gettext("%(id_tag)s… has more than 20 characters and cannot be adopted", id_tag=id_tag[:20])
+        )
 
 
 def adopt(work: UnitOfWork, id_tag: str) -> RFID:

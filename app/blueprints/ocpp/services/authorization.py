@@ -10,8 +10,6 @@ from app.blueprints.ocpp.work import Work
 
 # A transaction whose charger has been silent for longer does not keep its tag from starting elsewhere.
 SILENT = timedelta(minutes=15)
-# Unknown tags remembered per charger.
-MAX_UNKNOWN_TAGS = 100
 
 # reason → what the charger is told
 REASONS = {

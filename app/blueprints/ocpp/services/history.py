@@ -103,7 +103,7 @@ def harmless(cell: str) -> str:
     return "'" + cell
 
 
-def _chosen(choice: Choice) -> Select[tuple[Transaction]]:
+def _chosen(choice: Choice) -> Select[Transaction]:
     chosen = _with_names(select(Transaction))
     if choice.charger:
         charger = select(Charger.id).where(Charger.charger_id == choice.charger).scalar_subquery()
@@ -126,6 +126,6 @@ def _account(text: str) -> Any:
     return select(Account.id).join(User).where(User.username == text).scalar_subquery()
 
 
-def _with_names(chosen: Select[tuple[Transaction]]) -> Select[tuple[Transaction]]:
+def _with_names(chosen: Select[Transaction]) -> Select[Transaction]:
     names = joinedload(Transaction.account).joinedload(Account.user)
     return chosen.options(joinedload(Transaction.charger), names)

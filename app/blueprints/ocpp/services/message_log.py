@@ -47,7 +47,7 @@ def _frames(message: OcppMessage) -> list[tuple[datetime, int, int, str]]:
     return frames
 
 
-def _of(charger: Charger, query: str) -> Select[tuple[OcppMessage]]:
+def _of(charger: Charger, query: str) -> Select[OcppMessage]:
     chosen = select(OcppMessage).where(OcppMessage.charger_id == charger.id)
     if query:
         searched = (OcppMessage.action, OcppMessage.message_id, OcppMessage.request, OcppMessage.answer)

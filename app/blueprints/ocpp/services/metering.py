@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from app.blueprints.ocpp.rows import ChargerRow, TransactionRow
-from app.blueprints.ocpp.services.moments import read_moment
+from app.blueprints.ocpp.services.moments import credible, read_moment
 from app.blueprints.ocpp.work import Work
 
 REGISTER = "Energy.Active.Import.Register"
@@ -17,6 +18,7 @@ POWER = "Power.Active.Import"
 # Connector numbers beyond this are a charger's mistake; they are served, but get no row of their own.
 MAX_CONNECTOR_ID = 255
 THOUSANDS = {"kWh": "Wh", "kW": "W", "kvarh": "varh", "kVA": "VA", "kvar": "var"}
+# Base units; more does not fit the column, and no meter counts so far.
 MAX_VALUE = 1e15
 
 
@@ -28,6 +30,36 @@ class Newest:
     power_w: int | None = None
     at: datetime | None = None
 
+    def learn(self, at: datetime, register_wh: float | None, power_w: float | None) -> None:
+        """Take what was measured then, unless newer values are known."""
+        if self.at is not None and at < self.at:
+            return
+        self.at = at
+        self.register_wh = self.register_wh if register_wh is None else round(register_wh)
+        self.power_w = self.power_w if power_w is None else round(power_w)
+
+
+class _Sum:
+    """The total of a measurand: as told, at the outlet rather than elsewhere; else the sum of its phases."""
+
+    __slots__ = ("_at_outlet", "_phases", "_told")
+
+    def __init__(self) -> None:
+        self._told: float | None = None
+        self._at_outlet = False
+        self._phases: dict[str, float] = {}
+
+    def add(self, phase: str, location: str, value: float) -> None:
+        """One sampled value."""
+        if phase:
+            self._phases[phase[:2]] = value
+        elif location == "Outlet" or not self._at_outlet:
+            self._told, self._at_outlet = value, location == "Outlet"
+
+    def total(self) -> float | None:
+        """None where nothing was told."""
+        return self._told if self._told is not None or not self._phases else sum(self._phases.values())
+
 
 def record(
     work: Work, charger: ChargerRow, connector_id: int, transaction: TransactionRow | None, meter_values: Iterable[Any]
@@ -36,26 +68,16 @@ def record(
     newest = Newest()
     transaction_id = transaction.id if transaction else None
     for element in meter_values:
-        if not isinstance(element, dict):
-            continue
-        at = read_moment(element.get("timestamp"), work.now).at
-        stored_at = work.db.stored(at)
-        phases: list[float] = []
+        moment = read_moment(element.get("timestamp"), work.now)
+        stored_at = work.db.stored(moment.at)
+        sums: defaultdict[str, _Sum] = defaultdict(_Sum)
         for sample in element.get("sampledValue") or ():
-            measurand, phase, value, row = _reading(sample)
+            measurand, value, row = _reading(sample)
             work.add("reading", (charger.id, connector_id, transaction_id, stored_at, *row))
-            if value is None:
-                continue
-            newest.at = at
-            if measurand == REGISTER and not phase:
-                newest.register_wh = round(value)
-            elif measurand == POWER:
-                if phase:
-                    phases.append(value)
-                else:
-                    newest.power_w, phases = round(value), []
-        if phases:
-            newest.power_w = round(sum(phases))
+            if value is not None:
+                sums[measurand].add(row[_PHASE], row[_LOCATION], value)
+        if sums:
+            newest.learn(credible(moment, work.now), sums[REGISTER].total(), sums[POWER].total())
     return newest
 
 
@@ -63,12 +85,8 @@ def show(work: Work, charger: ChargerRow, connector_id: int, newest: Newest) -> 
     """Keep the newest values where a dashboard finds them without history."""
     if newest.at is None or not 0 <= connector_id <= MAX_CONNECTOR_ID:
         return
-    power, register = newest.power_w, newest.register_wh
-    work.put(
-        "measured",
-        (charger.id, connector_id),
-        (charger.id, connector_id, power, register, work.db.stored(newest.at), "", "", "", "", ""),
-    )
+    key, power, register = (charger.id, connector_id), newest.power_w, newest.register_wh
+    work.put("measured", key, (*key, power, register, work.db.stored(newest.at), "", "", "", "", ""))
     work.changed.add(charger.charger_id)
 
 
@@ -89,28 +107,31 @@ def set_energy(work: Work, transaction: TransactionRow, energy_wh: int) -> None:
     transaction.energy_wh = energy_wh
 
 
-def _reading(sample: dict[str, Any]) -> tuple[str, str, float | None, tuple[Any, ...]]:
-    """(measurand, phase, number, columns): defaults filled in, kWh and kW made Wh and W, the original kept."""
+# Where a reading's columns (below) have them.
+_PHASE, _LOCATION = 4, 5
+
+
+def _reading(sample: dict[str, Any]) -> tuple[str, float | None, tuple[Any, ...]]:
+    """(measurand, number, columns): defaults filled in, kWh and kW made Wh and W, the original kept."""
     get = sample.get
     raw = get("value", "")
-    measurand, phase, form = get("measurand", REGISTER), get("phase", ""), get("format", "Raw")
-    unit = get("unit") or ("Wh" if measurand.startswith("Energy.Active") else "")
-    value = _number(raw) if form == "Raw" else None
+    measurand, form = get("measurand", REGISTER), get("format", "Raw")
+    unit = get("unit") or ("Wh" if measurand.startswith("Energy") else "")
+    value = _number(raw, 1000 if unit in THOUSANDS else 1) if form == "Raw" else None
     raw_value = raw_unit = None
     if value is None:
         raw_value = str(raw)
     elif unit in THOUSANDS:
-        raw_value, raw_unit = str(raw), unit
-        value, unit = value * 1000, THOUSANDS[unit]
-    return measurand, phase, value, (
-        measurand, value, unit, get("context", "Sample.Periodic"), phase, get("location", "Outlet"), form,
-        raw_value, raw_unit,
+        raw_value, raw_unit, unit = str(raw), unit, THOUSANDS[unit]
+    return measurand, value, (
+        measurand, value, unit, get("context", "Sample.Periodic"), get("phase", ""), get("location", "Outlet"),
+        form, raw_value, raw_unit,
     )  # fmt: skip
 
 
-def _number(text: Any) -> float | None:
+def _number(text: Any, factor: int) -> float | None:
     try:
-        value = float(text)
+        value = float(text) * factor
     except (TypeError, ValueError):
         return None
     return value if math.isfinite(value) and abs(value) < MAX_VALUE else None

@@ -236,14 +236,13 @@ def _matching(chosen: Select[Any], query: str) -> Select[Any]:
         return chosen
     return chosen.where(
         or_(
-            Charger.charger_id.icontains(query, autoescape=True), Charger.name.icontains(query, autoescape=True)
+            Charger.charger_id.icontains(query, autoescape=True),
+            Charger.name.icontains(query, autoescape=True),
         )
     )
 
 
-def _overviews(
-    work: UnitOfWork, presence: Mapping[str, Presence], chosen: Select[tuple[Charger]]
-) -> list[Overview]:
+def _overviews(work: UnitOfWork, presence: Mapping[str, Presence], chosen: Select[Charger]) -> list[Overview]:
     chargers = work.scalars(chosen.options(selectinload(Charger.connectors))).all()
     running: dict[int, list[Transaction]] = {charger.id: [] for charger in chargers}
     for transaction in work.scalars(
@@ -255,7 +254,8 @@ def _overviews(
     ):
         running[transaction.charger_id].append(transaction)
     return [
-        Overview(charger, _since(presence.get(charger.charger_id)), running[charger.id]) for charger in chargers
+        Overview(charger, _since(presence.get(charger.charger_id)), running[charger.id])
+        for charger in chargers
     ]
 
 

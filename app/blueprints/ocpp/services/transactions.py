@@ -11,12 +11,14 @@ from flask_babel import lazy_gettext
 from app.blueprints.ocpp.rows import ChargerRow, TransactionRow
 from app.blueprints.ocpp.services import authorization, metering
 from app.blueprints.ocpp.services.authorization import Verdict
-from app.blueprints.ocpp.services.moments import Moment
+from app.blueprints.ocpp.services.moments import Moment, credible
 from app.blueprints.ocpp.work import Work
 from app.domain_error import DomainError, NotFound
 
 # Ends of transactions that a charger's own, late StopTransaction may still correct.
 PROVISIONAL = {"stale", "closed_by_staff"}
+# Flags of a start whose time says nothing about the order of events.
+ODD_CLOCKS = {"no_clock", "clock_unset", "clock_ahead"}
 MAX_ID = 2**31 - 1
 
 
@@ -30,6 +32,8 @@ class Stop:
     id_tag: str = ""
     reason: str = "Local"
     readings: list[Any] = field(default_factory=list)
+    # As the charger worded it, for the quarantine: the id that it claims, and everything.
+    claimed: Any = None
     payload_json: str = "{}"
 
 
@@ -41,7 +45,7 @@ def start(
 
     The same start again (charger, connector, tag, time, meter) gives the first one's row.
     """
-    again = _running_start(work, charger, connector_id, id_tag, meter_start_wh, started_at.at)
+    again = _running_start(work, charger, connector_id, id_tag, meter_start_wh, started_at)
     if again is not None:
         return again, _verdict_of(work, charger, again)
     verdict = _decide(work, charger, connector_id, id_tag)
@@ -55,7 +59,7 @@ def start(
         first = work.find_transaction(transaction.id)
         assert first is not None
         return first, _verdict_of(work, charger, first)
-    _end_stale(work, charger, transaction)
+    _end_stale(work, charger, transaction, started_at)
     authorization.remember(work, charger, id_tag, "StartTransaction", verdict)
     work.changed.add(charger.charger_id)
     return transaction, verdict
@@ -80,19 +84,8 @@ def stop(work: Work, charger: ChargerRow, stop: Stop) -> Verdict | None:
     """
     transaction = _own(work, charger, stop.transaction_id)
     verdict = _stopping_verdict(work, charger, transaction, stop.id_tag)
-    if transaction is None:
-        _quarantine(work, charger, stop)
-        return verdict
-    provisional = PROVISIONAL & set(transaction.flags.split())
-    if not transaction.running and not provisional:
-        return verdict
-    for word in provisional:
-        transaction.flags = " ".join(w if w != word else f"was_{word}" for w in transaction.flags.split())
-    if stop.readings:
-        metering.record(work, charger, transaction.connector_id, transaction, stop.readings)
-    transaction.stop_id_tag = stop.id_tag
-    _end(work, transaction, stop.meter_stop_wh, stop.stopped_at, stop.reason)
-    _idle(work, charger, transaction)
+    if _settle(work, charger, transaction, stop) and verdict is not None:
+        authorization.remember(work, charger, stop.id_tag, "StopTransaction", verdict)
     return verdict
 
 
@@ -108,7 +101,7 @@ def close(work: Work, transaction_id: int, *, at: datetime | None = None) -> Tra
         raise DomainError(lazy_gettext("the transaction has stopped already"))
     transaction.flag("closed_by_staff")
     charger = work.charger(transaction.charger_id)
-    _end(work, transaction, transaction.meter_last_wh or transaction.meter_start_wh, Moment(at or work.now), "Other")
+    _end(work, transaction, _last_wh(transaction), Moment(at or work.now), "Other")
     _idle(work, charger, transaction)
     return transaction
 
@@ -132,11 +125,14 @@ def _verdict_of(work: Work, charger: ChargerRow, transaction: TransactionRow) ->
 
 
 def _running_start(
-    work: Work, charger: ChargerRow, connector_id: int, id_tag: str, meter_start_wh: int, started_at: datetime
+    work: Work, charger: ChargerRow, connector_id: int, id_tag: str, meter_start_wh: int, started_at: Moment
 ) -> TransactionRow | None:
-    wanted = (connector_id, id_tag, meter_start_wh, started_at)
+    """The running transaction that this very start began. Two that tell no time are the same until energy flows."""
     for row in work.running(charger.id):
-        if (row.connector_id, row.id_tag, row.meter_start_wh, row.started_at) == wanted:
+        if (row.connector_id, row.id_tag, row.meter_start_wh) != (connector_id, id_tag, meter_start_wh):
+            continue
+        timeless = started_at.odd == "no_clock" and "no_clock" in row.flags.split() and row.meter_last_wh is None
+        if row.started_at == started_at.at or timeless:
             return row
     return None
 
@@ -157,26 +153,52 @@ def _on_connector(work: Work, charger: ChargerRow, connector_id: int) -> Transac
     return running[-1] if running else None
 
 
-def _end_stale(work: Work, charger: ChargerRow, started: TransactionRow) -> None:
+def _end_stale(work: Work, charger: ChargerRow, started: TransactionRow, started_at: Moment) -> None:
     """A connector charges one car: what ran there before has ended without a word.
 
     Unless it is newer: then this start arrived late, and its own stop will follow.
     """
     for row in work.running(charger.id):
-        if row.connector_id != started.connector_id or row.id == started.id:
+        if row.id == started.id or _outlet(row.connector_id) != _outlet(started.connector_id):
             continue
-        if row.started_at > started.started_at:
+        flags = set(row.flags.split())
+        if row.started_at > started_at.at and not started_at.odd and not flags & {"late", *ODD_CLOCKS}:
             started.flag("late")
             continue
         row.flag("stale")
-        _end(work, row, row.meter_last_wh or row.meter_start_wh, Moment(started.started_at), "Other")
+        ended_at = max(row.started_at, credible(started_at, work.now))
+        _end(work, row, _last_wh(row), Moment(ended_at), "Other")
+
+
+def _outlet(connector_id: int) -> int:
+    """Numbers that no connector has are one: a charger that makes them up must not collect transactions."""
+    return min(connector_id, metering.MAX_CONNECTOR_ID + 1)
+
+
+def _settle(work: Work, charger: ChargerRow, transaction: TransactionRow | None, stop: Stop) -> bool:
+    """Let a stop take effect; False when it has nothing to change (a retry)."""
+    if transaction is None:
+        return _quarantine(work, charger, stop)
+    provisional = PROVISIONAL & set(transaction.flags.split())
+    if not transaction.running and not provisional:
+        return False
+    for word in provisional:
+        transaction.flags = " ".join(w if w != word else f"was_{word}" for w in transaction.flags.split())
+    transaction.stop_id_tag = stop.id_tag
+    told = metering.record(work, charger, transaction.connector_id, transaction, stop.readings)
+    if stop.meter_stop_wh is None and told.register_wh is not None:
+        metering.advance(work, transaction, told.register_wh)
+    _end(work, transaction, stop.meter_stop_wh, stop.stopped_at, stop.reason)
+    _idle(work, charger, transaction)
+    return True
 
 
 def _end(work: Work, transaction: TransactionRow, meter_stop_wh: int | None, at: Moment, reason: str) -> None:
+    last_wh = _last_wh(transaction)
     if meter_stop_wh is None:
         transaction.flag("no_meter_stop")
-        meter_stop_wh = transaction.meter_last_wh or transaction.meter_start_wh
-    if meter_stop_wh < transaction.meter_start_wh:
+        meter_stop_wh = last_wh
+    if meter_stop_wh < last_wh:
         transaction.flag("meter_backwards")
     if at.odd:
         transaction.flag(at.odd)
@@ -186,41 +208,52 @@ def _end(work: Work, transaction: TransactionRow, meter_stop_wh: int | None, at:
     transaction.stopped_at = at.at
     transaction.stop_received_at = work.now
     transaction.stop_reason = reason[:40]
-    metering.set_energy(work, transaction, meter_stop_wh - transaction.meter_start_wh)
+    # A meter that ended below its start says nothing: what was metered on the way counts.
+    counted_wh = meter_stop_wh if meter_stop_wh >= transaction.meter_start_wh else last_wh
+    metering.set_energy(work, transaction, counted_wh - transaction.meter_start_wh)
+
+
+def _last_wh(transaction: TransactionRow) -> int:
+    """The newest that is known of its meter."""
+    return transaction.meter_start_wh if transaction.meter_last_wh is None else transaction.meter_last_wh
 
 
 def _idle(work: Work, charger: ChargerRow, transaction: TransactionRow) -> None:
-    """Nothing flows any more."""
-    newest = metering.Newest(power_w=0, register_wh=transaction.meter_stop_wh, at=work.now)
-    metering.show(work, charger, transaction.connector_id, newest)
+    """Nothing flows any more, unless another transaction runs there (this stop was late)."""
+    if _on_connector(work, charger, transaction.connector_id) is None:
+        newest = metering.Newest(power_w=0, register_wh=transaction.meter_stop_wh, at=work.now)
+        metering.show(work, charger, transaction.connector_id, newest)
     work.changed.add(charger.charger_id)
 
 
 def _stopping_verdict(
     work: Work, charger: ChargerRow, transaction: TransactionRow | None, id_tag: str
 ) -> Verdict | None:
-    """A tag stops its own transaction, and one of the same parent (OCPP 1.6, 4.10)."""
+    """A tag stops its own transaction, and one of the same parent, unless staff blocked it (OCPP 1.6, 4.10)."""
     if not id_tag:
         return None
-    if transaction is None:
-        return authorization.decide(work, charger, id_tag)
-    if id_tag == transaction.id_tag:
-        return Verdict()
+    verdict = authorization.decide(work, charger, id_tag)
+    if transaction is None or verdict.accepted or verdict.reason in ("blocked", "expired"):
+        return verdict
     stopper, starter = work.find_tag(id_tag), work.find_tag(transaction.id_tag)
-    if stopper and starter and stopper.parent and stopper.parent == starter.parent:
-        return Verdict(parent=stopper.parent, expires_at=stopper.expires_at)
-    return Verdict("unknown") if stopper is None else authorization.decide(work, charger, id_tag)
+    together = stopper and starter and stopper.parent and stopper.parent == starter.parent
+    if id_tag == transaction.id_tag or together:
+        return Verdict("", verdict.account_id, verdict.expires_at, verdict.parent)
+    return verdict
 
 
-def _quarantine(work: Work, charger: ChargerRow, stop: Stop) -> None:
-    claimed = stop.transaction_id
-    if claimed is None:
-        why = "missing"
-    elif claimed <= 0:
-        why = "not_positive"
-    else:
-        why = "foreign" if claimed <= MAX_ID and work.find_transaction(claimed) else "unknown"
-    work.add(
-        "odd_stop",
-        (charger.id, work.db.stored(work.now), why, "" if claimed is None else str(claimed), stop.payload_json, ""),
-    )
+def _quarantine(work: Work, charger: ChargerRow, stop: Stop) -> bool:
+    """Keep a stop that fits nothing, for staff; False when it is there already."""
+    claimed = "" if stop.claimed is None else str(stop.claimed)[:255]
+    if work.is_odd_stop_known(charger, claimed, stop.payload_json):
+        return False
+    why = _why_odd(work, stop) if claimed else "missing"
+    work.add("odd_stop", (charger.id, work.db.stored(work.now), why, claimed, stop.payload_json, ""))
+    return True
+
+
+def _why_odd(work: Work, stop: Stop) -> str:
+    id = stop.transaction_id
+    if id is not None and id <= 0:
+        return "not_positive"
+    return "foreign" if id is not None and id <= MAX_ID and work.find_transaction(id) else "unknown"

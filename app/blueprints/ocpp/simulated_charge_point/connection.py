@@ -30,7 +30,7 @@ from .triggers import TriggerCommands
 
 SUBPROTOCOL = Subprotocol("ocpp1.6")
 # A charge point that hangs up does not wait long for the other side to agree.
-CLOSE_TIMEOUT_S = 2.0
+CLOSE_TIMEOUT_S = 0.8
 
 LOGGER = logging.getLogger("ocpp.simulator")
 # Without a log of its own, a program's terminal is not one.
@@ -43,15 +43,25 @@ messages.ASYNC_VALIDATION = False
 DEFAULT_BOOT_RETRY_S = 10
 
 
-def dial(station: Station) -> connect:
-    """The station's websocket, as a context manager; without a proxy, as mostly this machine answers."""
+async def dial(station: Station) -> ClientConnection | None:
+    """Open the station's websocket; None when the station is halted before it stands."""
+    dialing, halted = asyncio.create_task(_open(station)), asyncio.create_task(station.halted.wait())
+    try:
+        await asyncio.wait({dialing, halted}, return_when=asyncio.FIRST_COMPLETED)
+        return dialing.result() if dialing.done() else None
+    finally:
+        dialing.cancel()
+        halted.cancel()
+
+
+async def _open(station: Station) -> ClientConnection:
     config, settings = station.config, station.configuration
-    return connect(
+    return await connect(
         config.url,
         subprotocols=[SUBPROTOCOL],
         additional_headers=config.headers(settings["AuthorizationKey"]),
         compression=None,  # it would cost 300 kB a charge point
-        proxy=None,
+        proxy=None,  # it is mostly this machine that answers
         ping_interval=int(settings["WebSocketPingInterval"]) or None,
         close_timeout=CLOSE_TIMEOUT_S,
     )

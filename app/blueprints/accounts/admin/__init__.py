@@ -1,0 +1,28 @@
+"""Staff screens: users, tokens, tags, accounts, the credit ledger and the audit trail."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext
+
+from app.admin_base import StaffView
+from app.blueprints.accounts.admin.audit import AuditAdmin
+from app.blueprints.accounts.admin.credit import AccountAdmin, CreditAdmin
+from app.blueprints.accounts.admin.rfids import RfidAdmin
+from app.blueprints.accounts.admin.tokens import TokenAdmin
+from app.blueprints.accounts.admin.users import UserAdmin
+from app.blueprints.accounts.models import RFID, Account, ApiToken, AuditEntry, Credit, User
+from app.db import db
+
+CATEGORY = lazy_gettext("Accounts")
+
+
+def views() -> list[StaffView]:
+    """Fresh instances, in the order of the menu."""
+    return [
+        UserAdmin(User, db, lazy_gettext("Users"), CATEGORY, "admin_user", "users"),
+        RfidAdmin(RFID, db, lazy_gettext("RFID tags"), CATEGORY, "admin_rfid", "rfids"),
+        AccountAdmin(Account, db, lazy_gettext("Energy accounts"), CATEGORY, "admin_account", "accounts"),
+        CreditAdmin(Credit, db, lazy_gettext("Credits"), CATEGORY, "admin_credit", "credits"),
+        TokenAdmin(ApiToken, db, lazy_gettext("API tokens"), CATEGORY, "admin_token", "tokens"),
+        AuditAdmin(AuditEntry, db, lazy_gettext("Audit trail"), CATEGORY, "admin_audit", "audit"),
+    ]

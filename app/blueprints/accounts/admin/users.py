@@ -1,0 +1,116 @@
+"""Staff screen of people who may log in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import flash
+from flask_admin.actions import action
+from flask_babel import lazy_gettext, ngettext
+from flask_login import login_user
+from wtforms import Form, PasswordField
+from wtforms.validators import Length, Optional
+
+from app.admin_base import StaffView
+from app.blueprints.accounts.admin.picking import staff
+from app.blueprints.accounts.errors import SelfHarm
+from app.blueprints.accounts.models import User
+from app.blueprints.accounts.services import users
+from app.blueprints.accounts.services.passwords import LONGEST
+from app.db import UnitOfWork
+
+
+class NewPasswordField(PasswordField):
+    """Goes to the service, never onto the row; what was typed is never shown again."""
+
+    def populate_obj(self, obj: Any, name: str) -> None:
+        """Leave the row alone."""
+
+
+class UserAdmin(StaffView):
+    """People who may log in."""
+
+    column_list = ("username", "email", "is_staff", "is_active", "has_charger", "added_on")
+    column_details_list = (
+        *("username", "email", "phone_number", "has_charger", "is_staff", "is_superuser"),
+        *("is_active", "added_on", "rfids"),
+    )
+    column_searchable_list = ("username", "email", "phone_number")
+    column_filters = ("is_staff", "is_active", "has_charger", "added_on")
+    column_default_sort = "username"
+    column_labels = {
+        "username": lazy_gettext("User name"),
+        "email": lazy_gettext("Email"),
+        "phone_number": lazy_gettext("Phone number"),
+        "has_charger": lazy_gettext("Has a charger"),
+        "is_staff": lazy_gettext("Staff"),
+        "is_superuser": lazy_gettext("Superuser"),
+        "is_active": lazy_gettext("Active"),
+        "added_on": lazy_gettext("Added on"),
+        "rfids": lazy_gettext("RFID tags"),
+    }
+    form_columns = (
+        *("username", "new_password", "email", "phone_number", "has_charger"),
+        *("is_staff", "is_superuser", "is_active"),
+    )
+    form_extra_fields = {
+        "new_password": NewPasswordField(
+            lazy_gettext("New password"),
+            [Optional(), Length(min=8, max=LONGEST)],
+            description=lazy_gettext(
+                "Empty: as it was. A new user without one can only use tags and tokens."
+            ),
+        )
+    }
+    form_widget_args = {"new_password": {"autocomplete": "new-password"}}
+
+    def make(self, work: UnitOfWork, form: Form) -> User:
+        """A user and their account."""
+        user = users.create_user(work, form.username.data, form.new_password.data)
+        form.username.data = user.username
+        form.populate_obj(user)
+        return user
+
+    def change(self, work: UnitOfWork, form: Form, row: User) -> None:
+        """Write the form; a new password or a lock ends the user's logins."""
+        form.username.data = users.cleaned_username(form.username.data)
+        was_active = row.is_active
+        form.populate_obj(row)
+        if row.id == staff().id and not (row.is_active and row.is_staff):
+            raise SelfHarm
+        if was_active and not row.is_active:
+            users.lock(row)
+        if form.new_password.data:
+            users.set_password(row, form.new_password.data)
+
+    def after_model_change(self, form: Form, model: User, is_created: bool) -> None:
+        """Whoever changes their own password stays logged in here."""
+        if model.id == staff().id:
+            login_user(model)
+
+    def remove(self, work: UnitOfWork, row: User) -> None:
+        """Only who has left no trace."""
+        if row.id == staff().id:
+            raise SelfHarm
+        users.delete_user(work, row)
+
+    @action(
+        "lock", lazy_gettext("Lock"), lazy_gettext("Lock these users out, and end their logins and tokens?")
+    )
+    def action_lock(self, ids: Sequence[str]) -> None:
+        """No login, no token, no tag of theirs works until they are unlocked."""
+
+        def lock(_work: UnitOfWork, user: User) -> None:
+            if user.id == staff().id:
+                raise SelfHarm
+            users.lock(user)
+
+        if count := self.change_each(ids, "lock", lock):
+            flash(ngettext("%(num)d user locked.", "%(num)d users locked.", count), "success")
+
+    @action("unlock", lazy_gettext("Unlock"), lazy_gettext("Let these users in again?"))
+    def action_unlock(self, ids: Sequence[str]) -> None:
+        """Undo a lock."""
+        if count := self.change_each(ids, "unlock", lambda _work, user: users.unlock(user)):
+            flash(ngettext("%(num)d user unlocked.", "%(num)d users unlocked.", count), "success")

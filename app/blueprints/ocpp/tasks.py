@@ -1,0 +1,28 @@
+"""Jobs of the charging domain that run in the worker."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from celery import shared_task
+from flask import current_app
+
+from app.blueprints.ocpp.models import OcppMessage, Refusal
+from app.blueprints.ocpp.services import retention
+from app.clock import utcnow
+from app.db import unit_of_work
+
+
+@shared_task(name="ocpp.purge_messages")
+def purge_messages() -> int:
+    """Delete messages and refusals older than MESSAGE_RETENTION_DAYS, in short pieces; return how many."""
+    before = utcnow() - timedelta(days=current_app.config["MESSAGE_RETENTION_DAYS"])
+    purged = 0
+    for model in (OcppMessage, Refusal):
+        while True:
+            with unit_of_work() as work:
+                count = retention.purge_piece(work, model, before)
+            purged += count
+            if count < retention.PIECE:
+                break
+    return purged

@@ -1,0 +1,85 @@
+"""Valid rows for tests; a test names only what it is about."""
+
+from __future__ import annotations
+
+import factory
+from factory.alchemy import SQLAlchemyModelFactory
+
+from app.blueprints.accounts.models import RFID, Account, User
+from app.blueprints.ocpp.models import Charger, Connector, Transaction
+from app.clock import utcnow
+from app.db import db
+
+
+class _Factory(SQLAlchemyModelFactory):
+    class Meta:
+        abstract = True
+        sqlalchemy_session_factory = lambda: db.session()  # noqa: E731
+        sqlalchemy_session_persistence = "flush"
+
+
+class UserFactory(_Factory):
+    """A driver, with an account. ``account=None`` leaves it out."""
+
+    class Meta:
+        model = User
+
+    username = factory.Sequence(lambda n: f"user{n}")
+    session_key = factory.Sequence(lambda n: f"{n:032x}")
+    account = factory.RelatedFactory("tests.factories.AccountFactory", factory_related_name="user")
+
+
+class AccountFactory(_Factory):
+    """An account with credit for 100 kWh."""
+
+    class Meta:
+        model = Account
+
+    user = factory.SubFactory(UserFactory, account=None)
+    credited_wh = 100_000
+    spent_wh = 0
+
+
+class RFIDFactory(_Factory):
+    """The tag of a driver."""
+
+    class Meta:
+        model = RFID
+
+    rfid = factory.Sequence(lambda n: f"{0xA0000000 + n:08X}")
+    user = factory.SubFactory(UserFactory)
+    allowed = True
+
+
+class ChargerFactory(_Factory):
+    """A charger that has been accepted."""
+
+    class Meta:
+        model = Charger
+
+    charger_id = factory.Sequence(lambda n: f"CP{n:04}")
+
+
+class ConnectorFactory(_Factory):
+    """A free outlet."""
+
+    class Meta:
+        model = Connector
+
+    charger = factory.SubFactory(ChargerFactory)
+    connector_id = 1
+    status = "Available"
+
+
+class TransactionFactory(_Factory):
+    """A transaction that has just begun."""
+
+    class Meta:
+        model = Transaction
+
+    charger = factory.SubFactory(ChargerFactory)
+    connector_id = 1
+    id_tag = factory.Sequence(lambda n: f"{0xB0000000 + n:08X}")
+    account = factory.SubFactory(AccountFactory)
+    meter_start_wh = 0
+    started_at = factory.LazyFunction(utcnow)
