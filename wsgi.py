@@ -1,4 +1,4 @@
-"""The WSGI entry point: ``gunicorn -c python:app.gunicorn_settings wsgi:app``, ``flask --app wsgi``."""
+"""The WSGI entry point: ``gunicorn -c app/gunicorn_settings.py wsgi:app``, ``flask --app wsgi``."""
 
 from app import create_app
 

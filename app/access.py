@@ -6,6 +6,7 @@ login page otherwise), then the method, then the body. ``identify`` is registere
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -32,7 +33,10 @@ class Person(Protocol):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who makes this request, and whether a token (rather than a session cookie) said so."""
+    """Who makes this request, and whether a token (rather than a session cookie) said so.
+
+    Nobody, by a token: one of our nodes.
+    """
 
     user: Person | None
     by_token: bool = False
@@ -48,7 +52,7 @@ class Caller:
 class Rule:
     """An address's decision: who, and whether it speaks JSON or pages."""
 
-    who: str  # anyone | user | staff | staff_or_token
+    who: str  # anyone | user | staff | staff_or_token | node
     json: bool = False
     csrf: bool = True
     # The one method, when the contract promises 400 "POST required" for the others.
@@ -59,11 +63,17 @@ ANYONE = "anyone"
 USER = "user"
 STAFF = "staff"
 STAFF_OR_TOKEN = "staff_or_token"  # noqa: S105 - a kind of caller, not a secret
+# Another installation of this project, by NODE_TOKEN; or whoever STAFF_OR_TOKEN lets in.
+NODE = "node"
+# Methods that only look.
+SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 identify: Callable[[], Caller] = lambda: Caller(None)  # noqa: E731 - replaced by accounts
 
 
-def allow(who: str, *, json: bool = False, csrf: bool = True, only_post: bool = False) -> Callable[[View], View]:
+def allow(
+    who: str, *, json: bool = False, csrf: bool = True, only_post: bool = False
+) -> Callable[[View], View]:
     """Open a view to ``who``."""
 
     def decorate(view: View) -> View:
@@ -136,13 +146,15 @@ def guard() -> Response | None:
     decided = rule()
     if decided is None:
         return None
-    if decided.who != ANYONE:
+    if decided.who == NODE and _sends_node_token():
+        g.caller = Caller(None, by_token=True)
+    elif decided.who != ANYONE:
         who = caller()
         if who.user is None:
             if decided.json:
                 raise Unauthenticated
             return redirect(url_for("login.login", next=request.full_path.rstrip("?")))
-        if not may(decided, who):
+        if not may(decided, who) or (who.by_tag and request.method not in SAFE):
             raise Forbidden
     if decided.only_post and request.method != "POST":
         raise PostRequired
@@ -163,9 +175,19 @@ def may(decided: Rule, who: Caller) -> bool:
     return who.is_staff or who.by_token
 
 
+def _sends_node_token() -> bool:
+    """Whether NODE_TOKEN came as Bearer; as long as it is unset, nothing does."""
+    expected: str = current_app.config["NODE_TOKEN"]
+    scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+    if not expected or scheme.lower() != "bearer":
+        return False
+    # WSGI reads the bytes of a header as Latin-1.
+    return hmac.compare_digest(sent.strip().encode("latin-1", "replace"), expected.encode())
+
+
 def _check_csrf(decided: Rule) -> None:
     """A session cookie that acts must prove that our own page sent it."""
-    if request.method in ("GET", "HEAD", "OPTIONS", "TRACE") or not decided.csrf or request.routing_exception:
+    if request.method in SAFE or not decided.csrf or request.routing_exception:
         return
     if caller().by_token:
         return

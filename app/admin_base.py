@@ -1,8 +1,8 @@
 """Base classes of the staff screens: who may see them, how they write, and what every edit leaves behind.
 
 A domain's view says *what* (columns, filters, ``form_columns``). Where a service knows how a row is made,
-changed or removed, the view overrides ``make``, ``change`` or ``remove``; its actions call ``change_each``. Every
-write is one unit of work, audit entry included, and a ``DomainError`` out of any of these becomes a flash.
+changed or removed, it overrides ``make``, ``change`` or ``remove``; its actions call ``change_each``. Every
+write is one unit of work, audit entry included. A ``DomainError`` out of any of these becomes a flash.
 """
 
 from __future__ import annotations
@@ -71,7 +71,6 @@ class StaffView(_Staff, ModelView):
     page_size = 50
     can_set_page_size = True
     can_view_details = True
-    named_filter_urls = True
     model_form_converter = StaffConverter
     filter_converter = StaffFilters()
     column_type_formatters = BASE_FORMATTERS | TIMES

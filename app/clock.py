@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+
+from babel.dates import get_timezone
 
 
 def utcnow() -> datetime:
     """Now, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def today(zone: str) -> date:
+    """The day that it is in a zone such as ``America/Monterrey``; in the system's where ``zone`` is empty."""
+    return utcnow().astimezone(get_timezone(zone) if zone else None).date()

@@ -1,4 +1,4 @@
-"""How errors are shown: one sentence, as JSON for JSON addresses and as a page for pages; never a stack trace."""
+"""How errors are shown: a sentence, as JSON for JSON addresses, as a page for pages; never a stack trace."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
         return error.get_response()
     if error.code == 404:
         return shown(404, gettext("There is nothing at this address."))
-    headers = {key: value for key, value in error.get_headers() if key not in ("Content-Type", "Content-Length")}
+    headers = {
+        key: value for key, value in error.get_headers() if key not in ("Content-Type", "Content-Length")
+    }
     return shown(error.code or 500, str(error.description or error.name), headers)
 
 

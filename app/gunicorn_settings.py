@@ -53,7 +53,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
 
 
 def post_worker_init(worker: Any) -> None:
-    """Join the bus. On SIGTERM hang up on the chargers first, so that they come back at once, then let gunicorn wait.
+    """Join the bus; on SIGTERM hang up on the chargers first, so that they come back; then gunicorn waits.
 
     gunicorn has no hook for that: it calls ``worker_exit`` only after it has waited ``graceful_timeout``.
     """
@@ -72,5 +72,5 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(_server: Any, worker: Any) -> None:
     """What was submitted while the last requests ended is stored, too."""
-    if worker.wsgi is not None:
+    if getattr(worker, "wsgi", None) is not None:  # else it never served
         worker.wsgi.extensions["ocpp"].close()

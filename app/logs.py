@@ -91,7 +91,11 @@ class DomainHandler(logging.Handler):
         if name not in self._files:
             self._folder.mkdir(parents=True, exist_ok=True)
             handler = ConcurrentTimedRotatingFileHandler(
-                str(self._folder / f"{name}.log"), when="midnight", backupCount=30, encoding="utf-8", delay=True
+                str(self._folder / f"{name}.log"),
+                when="midnight",
+                backupCount=30,
+                encoding="utf-8",
+                delay=True,
             )
             handler.setFormatter(self.formatter)
             self._files[name] = handler
@@ -108,7 +112,9 @@ def init_app(app: Flask) -> None:
     for old in [handler for handler in root.handlers if isinstance(handler, DomainHandler)]:
         root.removeHandler(old)
         old.close()
-    root.addHandler(DomainHandler(folder, JsonFormatter() if app.config["LOG_JSON"] else logging.Formatter(LINE)))
+    root.addHandler(
+        DomainHandler(folder, JsonFormatter() if app.config["LOG_JSON"] else logging.Formatter(LINE))
+    )
     if root.level in (logging.NOTSET, logging.WARNING):
         root.setLevel(logging.INFO)
     for noisy in ("alembic", "sqlalchemy.engine", "celery", "websockets", "PIL", "MARKDOWN"):

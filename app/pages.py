@@ -93,7 +93,11 @@ def language() -> str:
 
 def here() -> str:
     """The address to come back to: this one, when it can be asked for again."""
-    return request.root_path + request.full_path.rstrip("?") if request.method == "GET" else request.root_path + "/"
+    return (
+        request.root_path + request.full_path.rstrip("?")
+        if request.method == "GET"
+        else request.root_path + "/"
+    )
 
 
 def page_url(number: int) -> str:
@@ -123,7 +127,9 @@ def _index_pages(app: Flask) -> Iterator[tuple[str, str]]:
 def _is_page(rule: Rule) -> bool:
     """Whether an address is a page that needs no id."""
     decided: access.Rule | None = getattr(current_app.view_functions[rule.endpoint], "access", None)
-    is_address = not rule.subdomain and not rule.arguments and "GET" in (rule.methods or ()) and not rule.websocket
+    is_address = (
+        not rule.subdomain and not rule.arguments and "GET" in (rule.methods or ()) and not rule.websocket
+    )
     return is_address and decided is not None and not decided.json
 
 

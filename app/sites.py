@@ -33,10 +33,12 @@ class SiteAdapter(MapAdapter):
         """Every URL stays on the host that the visitor used."""
         return self.server_name
 
-    def make_redirect_url(self, path_info: str, query_args: Any = None, domain_part: str | None = None) -> str:
+    def make_redirect_url(
+        self, path_info: str, query_args: Any = None, domain_part: str | None = None
+    ) -> str:
         """Redirects name no host at all: the browser stays where it is, whatever it was sent to by."""
         path = f"{self.script_name.strip('/')}/{path_info.lstrip('/')}".lstrip("/")
-        query = self.encode_query_args(self.query_args if query_args is None else query_args)
+        query = self.encode_query_args((self.query_args if query_args is None else query_args) or "")
         return f"/{quote(path, safe=PATH_CHARACTERS)}" + (f"?{query}" if query else "")
 
     def match(self, *args: Any, **kwargs: Any) -> Any:

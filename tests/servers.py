@@ -37,7 +37,9 @@ class RunningServer:
         self.instance = folder / "instance"
         self.logs = folder / "logs"
         self.port = free_port()
-        self.env = environ(INSTANCE_PATH=str(self.instance), LOG_DIR=str(self.logs), PORT=str(self.port)) | env
+        self.env = (
+            environ(INSTANCE_PATH=str(self.instance), LOG_DIR=str(self.logs), PORT=str(self.port)) | env
+        )
         self.log = folder / "output.txt"
         self.process: subprocess.Popen[bytes] | None = None
         self.instance.mkdir(parents=True, exist_ok=True)
@@ -73,7 +75,13 @@ class RunningServer:
     def start(self, wait: bool = True) -> None:
         """Start, and wait until /healthz answers 200 unless told otherwise."""
         assert not self.is_running, "it runs already"
-        tether = [sys.executable, "-S", str(ROOT / "app" / "tethered.py"), str(int(signal.SIGKILL)), str(os.getpid())]
+        tether = [
+            sys.executable,
+            "-S",
+            str(ROOT / "app" / "tethered.py"),
+            str(int(signal.SIGKILL)),
+            str(os.getpid()),
+        ]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [*tether, sys.executable, *GUNICORN],
@@ -137,7 +145,7 @@ class RunningServer:
 
 @contextmanager
 def running_server(folder: Path, **env: str) -> Iterator[RunningServer]:
-    """A server with a migrated database, healthy. ``env`` are settings by name; ``folder`` holds all that it writes."""
+    """A healthy server on a migrated database. ``env``: settings by name; its files are in ``folder``."""
     server = RunningServer(folder, **env)
     server.migrate()
     try:
@@ -159,8 +167,14 @@ def flask(*arguments: str, env: dict[str, str], timeout_s: float = 60.0) -> str:
     """Run a ``flask …`` command. Return what it printed; raises AssertionError with that when it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "flask", *arguments],
-        cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
     assert done.returncode == 0, f"flask {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

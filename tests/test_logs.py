@@ -35,11 +35,18 @@ def application(tmp_path):
 @pytest.mark.parametrize(
     ("path", "domain"),
     [
-        ("/", "website"), ("/healthz", "website"), ("/static/favicon.svg", "website"), ("/nothing", "website"),
-        ("/chat/", "chat"), ("/ocpp/", "ocpp"), ("/readme/", "readme"), ("/login/", "accounts"), ("/admin/", "admin"),
+        ("/", "website"),
+        ("/healthz", "website"),
+        ("/static/favicon.svg", "website"),
+        ("/nothing", "website"),
+        ("/chat/", "chat"),
+        ("/ocpp/", "ocpp"),
+        ("/readme/", "readme"),
+        ("/login/", "accounts"),
+        ("/admin/", "admin"),
         ("/admin/sites/", "admin"),
     ],
-)  # fmt: skip
+)
 def test_a_request_is_logged_by_the_domain_that_serves_it(application, monkeypatch, path, domain):
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
     with application.test_request_context(path):
@@ -54,7 +61,9 @@ def test_a_domain_is_the_same_by_subdomain(application, monkeypatch):
 
 def test_a_socket_is_logged_by_its_domain(application, monkeypatch):
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
-    with application.test_request_context("/ws/echo/", headers={"Upgrade": "websocket", "Connection": "Upgrade"}):
+    with application.test_request_context(
+        "/ws/echo/", headers={"Upgrade": "websocket", "Connection": "Upgrade"}
+    ):
         assert logs.active_domain() == "chat"
 
 
@@ -85,7 +94,9 @@ def test_the_tests_have_a_file_of_their_own(application, tmp_path):
 
 def test_json_lines_hold_the_same_facts(tmp_path):
     line = logs.JsonFormatter().format(
-        logging.makeLogRecord({"name": "a.b", "levelname": "INFO", "msg": "to %s", "args": ("CP1",), "charger": "CP1"})
+        logging.makeLogRecord(
+            {"name": "a.b", "levelname": "INFO", "msg": "to %s", "args": ("CP1",), "charger": "CP1"}
+        )
     )
 
     assert json.loads(line).items() >= {"logger": "a.b", "message": "to CP1", "charger": "CP1"}.items()
@@ -108,7 +119,9 @@ def test_two_processes_write_one_file_without_losing_a_line(tmp_path):
 
     said = [line.rpartition(": ")[2] for line in (tmp_path / "website.log").read_text().splitlines()]
 
-    assert sorted(said) == sorted(f"{name} says {number}." for name in ("one", "two") for number in range(LINES))
+    assert sorted(said) == sorted(
+        f"{name} says {number}." for name in ("one", "two") for number in range(LINES)
+    )
 
 
 def test_a_file_turns_over_at_midnight_with_the_date_appended(application, monkeypatch, tmp_path):
@@ -127,7 +140,9 @@ def test_a_file_turns_over_at_midnight_with_the_date_appended(application, monke
 def test_midnight_is_that_of_the_time_zone_setting(tmp_path):
     script = "import time; from app import create_app; create_app(); print(time.strftime('%z'))"
     env = environ(INSTANCE_PATH=str(tmp_path), LOG_DIR=str(tmp_path), TIME_ZONE="Asia/Kathmandu")
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+    )
 
     assert done.stdout.strip() == "+0545"
 

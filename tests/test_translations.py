@@ -14,7 +14,9 @@ from app.config import ROOT
 from app.language import LANGUAGES
 
 APP = ROOT / "app"
-CATALOGUES = {code: APP / "translations" / code / "LC_MESSAGES" / "messages.po" for code in LANGUAGES if code != "en"}
+CATALOGUES = {
+    code: APP / "translations" / code / "LC_MESSAGES" / "messages.po" for code in LANGUAGES if code != "en"
+}
 HINT = "run scripts/translations, then translate what is empty or fuzzy"
 
 

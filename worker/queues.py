@@ -6,6 +6,7 @@ QUEUES = ("mail", "odoo", "simulators", "maintenance")
 
 ROUTES = {
     "ocpp.purge_*": {"queue": "maintenance"},
+    "subscriptions.*": {"queue": "maintenance"},
 }
 
 

@@ -6,4 +6,6 @@ from celery.schedules import crontab
 
 SCHEDULE = {
     "purge messages": {"task": "ocpp.purge_messages", "schedule": crontab(minute="17", hour="*/6")},
+    # Every hour: midnight comes at another one in every zone.
+    "renew subscriptions": {"task": "subscriptions.renew_due", "schedule": crontab(minute="7")},
 }

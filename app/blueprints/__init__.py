@@ -11,8 +11,10 @@ from flask.blueprints import BlueprintSetupState
 # domain → the path that it is mounted at; the same name is its subdomain.
 DOMAINS = {
     "accounts": "/accounts",
+    "nodes": "/nodes",
     "chat": "/chat",
     "readme": "/readme",
+    "subscriptions": "/subscriptions",
     "ocpp": "/ocpp",
     "website": "",
 }

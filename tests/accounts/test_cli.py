@@ -108,7 +108,8 @@ def test_a_service_account_is_made_and_unmade(flask, work):
 
 
 @pytest.mark.parametrize(
-    ("export", "import_"), [(("export_rfids",), ("import_rfids",)), (("rfids", "export"), ("rfids", "import"))]
+    ("export", "import_"),
+    [(("export_rfids",), ("import_rfids",)), (("rfids", "export"), ("rfids", "import"))],
 )
 @both_databases
 def test_tags_go_to_a_file_and_come_back(flask, work, tmp_path, export, import_):

@@ -45,7 +45,9 @@ def test_a_correction_is_a_negative_credit(work):
     assert not account.may_charge()
 
 
-@pytest.mark.parametrize("amount", ["0", "0.00", "-0", "0.001", "NaN", "Infinity", "1e9", "100000000", "ten", ""])
+@pytest.mark.parametrize(
+    "amount", ["0", "0.00", "-0", "0.001", "NaN", "Infinity", "1e9", "100000000", "ten", ""]
+)
 def test_what_is_no_amount_is_refused(work, amount):
     account = AccountFactory(credited_wh=5)
 

@@ -66,7 +66,9 @@ def test_the_token_of_a_locked_user_is_answered_401(client, token):
     assert client.get("/test/user/", headers=token[1]).status_code == 401
 
 
-@pytest.mark.parametrize("credentials", ["Bearer", "Bearer ", "Bearer x", "Bearer x y", "Bearer " + "x" * 10_000])
+@pytest.mark.parametrize(
+    "credentials", ["Bearer", "Bearer ", "Bearer x", "Bearer x y", "Bearer " + "x" * 10_000]
+)
 def test_a_bearer_token_that_nobody_has_is_answered_401(client, credentials):
     answer = client.get("/test/user/", headers={"Authorization": credentials})
 

@@ -206,7 +206,9 @@ def test_a_stranger_may_log_out_too(client):
 
 
 def test_an_outdated_hash_is_renewed_by_a_login(client, app, monkeypatch):
-    monkeypatch.setattr(passwords, "hasher", type(passwords.hasher)(time_cost=2, memory_cost=16, parallelism=1))
+    monkeypatch.setattr(
+        passwords, "hasher", type(passwords.hasher)(time_cost=2, memory_cost=16, parallelism=1)
+    )
 
     assert log_in(client).status_code == 302
 

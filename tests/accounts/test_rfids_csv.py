@@ -70,7 +70,10 @@ def test_an_import_creates_and_changes_by_upper_cased_rfid(work):
     UserFactory(username="joe")
     RFIDFactory(rfid="AAAAAAAA", user__username="mary")
 
-    assert imported(work, "rfid,user,allowed\naaaaaaaa,joe,True\n bbbbbbbb , joe , true \ncccccccc,,False\n") == 3
+    assert (
+        imported(work, "rfid,user,allowed\naaaaaaaa,joe,True\n bbbbbbbb , joe , true \ncccccccc,,False\n")
+        == 3
+    )
 
     assert tags(work) == {"AAAAAAAA": ("joe", True), "BBBBBBBB": ("joe", True), "CCCCCCCC": (None, False)}
 
@@ -138,7 +141,9 @@ def test_a_file_without_the_header_is_refused(work, text):
     assert reason == "the header must be rfid,user,allowed"
 
 
-@pytest.mark.parametrize("text", ["0A0B0C0D,joe,True\0\n", "0A0B0C0D,\0,True\n", "０A0B0C0D,joe,True\n", "\0"])
+@pytest.mark.parametrize(
+    "text", ["0A0B0C0D,joe,True\0\n", "0A0B0C0D,\0,True\n", "０A0B0C0D,joe,True\n", "\0"]
+)
 @both_databases
 def test_strange_characters_are_a_bad_line(work, text):
     UserFactory(username="joe")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import func, select
@@ -17,6 +20,7 @@ from app.blueprints.accounts.errors import (
 )
 from app.blueprints.accounts.models import Account, User
 from app.blueprints.accounts.services import passwords, users
+from app.config import ROOT
 from tests.databases import both_databases
 from tests.factories import RFIDFactory, UserFactory
 
@@ -200,3 +204,29 @@ def test_a_user_with_a_tag_is_not_deleted(work):
         users.delete_user(work, tag.user)
 
     assert tag.user is not None
+
+
+def test_hashing_does_not_hold_up_the_other_greenlets():
+    script = """
+from gevent import monkey; monkey.patch_all()
+import time, gevent
+from app.blueprints.accounts.services import passwords
+passwords.hasher = passwords.PasswordHasher(time_cost=8, memory_cost=65536, parallelism=1)
+ticks = []
+def tick():
+    while True:
+        ticks.append(time.perf_counter())
+        gevent.sleep(0.002)
+gevent.spawn(tick)
+start = time.perf_counter()
+hash = passwords.hashed("secret")
+assert passwords.matches(hash, "secret")
+took = time.perf_counter() - start
+pause = max(later - sooner for sooner, later in zip(ticks, ticks[1:]))
+assert pause < took / 4, (pause, took)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+
+    assert done.returncode == 0, done.stderr

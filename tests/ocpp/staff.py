@@ -12,6 +12,8 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
+from app.blueprints.ocpp.services import keys
+from tests.ocpp.charge_point import ChargePoint, Refused, new_id
 from tests.servers import DATABASE, RunningServer
 
 
@@ -89,6 +91,32 @@ class Api:
         except urllib.error.HTTPError as error:
             text = error.read()
             return error.code, json.loads(text) if text[:1] in (b"{", b"[") else text.decode()
+
+
+def known(server: RunningServer, key: str | bytes = "", **columns: Any) -> str:
+    """Add a charger, with a key where one is given; return its id."""
+    row = {
+        "charger_id": new_id(), "config": "{}", "boot": "{}", "registration_status": "Accepted", "blocked": 0,
+        "require_rfid": 0, "created_at": "2026-01-01 00:00:00.000000",
+        "auth_key_hash": keys.hashed(key) if key else "",
+        **dict.fromkeys(
+            ("name", "validation", "vendor", "model", "serial_number", "firmware_version", "last_path",
+             "last_address", "subprotocol", "firmware_status", "diagnostics_status"), ""),
+        **columns,
+    }  # fmt: skip
+    write(
+        server, f"INSERT INTO charger ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", *row.values()
+    )
+    return str(row["charger_id"])
+
+
+def answer(server: RunningServer, path: str, **options: Any) -> int:
+    """The status of a handshake; an accepted socket is hung up on."""
+    try:
+        ChargePoint(server.port, path, **options).hang_up()
+    except Refused as refused:
+        return refused.status
+    return 101
 
 
 def eventually(check: Callable[[], Any], seconds: float = 5.0) -> Any:

@@ -50,10 +50,13 @@ def test_code_is_left_as_it_stands(project):
 
 
 def test_a_domains_links_hold_at_the_root(project):
-    write(project, "chat", "[a](../ocpp/README.md#b) [c](#d) [e](https://example.com/) ![f](../../static/f.svg)")
+    write(
+        project, "chat", "[a](../ocpp/README.md#b) [c](#d) [e](https://example.com/) ![f](../../static/f.svg)"
+    )
 
-    assert "[a](app/blueprints/ocpp/README.md#b) [c](#d) [e](https://example.com/) ![f](app/static/f.svg)" in (
-        building.build(project)
+    assert (
+        "[a](app/blueprints/ocpp/README.md#b) [c](#d) [e](https://example.com/) ![f](app/static/f.svg)"
+        in (building.build(project))
     )
 
 

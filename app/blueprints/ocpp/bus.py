@@ -29,6 +29,8 @@ SETTLE_S = 5.0
 # A subscription that has not heard its own ping for so long is dead.
 SILENCE_S = 20.0
 FORGET_PROCESS_S = 3600.0
+# How often who waits for an answer looks whether the other process still lives.
+LOOK_UP_S = 2.0
 REPLY_EXPIRY_S = 60
 
 PROCESSES = "constellation:processes"
@@ -171,25 +173,24 @@ class Bus:
 
     # Messages
 
-    def request(self, process: str, message: Message, timeout_s: float) -> Message:
-        """Ask another process: its answer, ``lost`` when it is not there, empty when it says nothing in time.
+    def request(self, process: str, message: Message) -> Message:
+        """Ask another process and wait as long as it works on it: its queue and its clock decide.
 
-        Raises ``Away``.
+        ``{"lost": True}`` when it is not there, empty when it ended meanwhile. Raises ``Away``.
         """
         reply_to = f"constellation:reply:{uuid.uuid4().hex}"
         text = json.dumps({**message, "reply_to": reply_to})
-        deadline = time.monotonic() + timeout_s
         try:
             if not self._redis.publish(_channel(process), text):
                 self._check_settled()
                 return {"lost": True}
-            while (left := deadline - time.monotonic()) > 0:
-                if found := self._redis.blpop([reply_to], timeout=max(0.1, min(left, 2.0))):
-                    answer: Message = json.loads(found[1])
-                    return answer
+            while not (found := self._redis.blpop([reply_to], timeout=LOOK_UP_S)):
+                if not self._redis.pubsub_numsub(_channel(process))[0][1]:
+                    return {}
         except (redis.RedisError, OSError) as error:
             raise Away from error
-        return {}
+        answer: Message = json.loads(found[1])
+        return answer
 
     def broadcast(self, topic: str, message: Message) -> None:
         """Tell every process."""

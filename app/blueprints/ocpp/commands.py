@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from ocpp.charge_point import snake_to_camel_case
 from ocpp.v16 import call
 
 from app.blueprints.ocpp import dispatch
@@ -21,6 +22,8 @@ SHORT = {
     "unlock": "UnlockConnector",
 }
 DEFAULTS: dict[str, dict[str, Any]] = {"Reset": {"type": "Soft"}}
+# A form also sends what was left empty; but ChangeConfiguration may empty a key.
+MAY_BE_EMPTY = {"value"}
 MAX_TIMEOUT_S = 600.0
 
 
@@ -31,28 +34,28 @@ def _snake(name: str) -> str:
 # name → OCPP action, and action → {parameter name → OCPP property}
 ACTIONS: dict[str, str] = {**{_snake(action): action for action in V16.outgoing}, **SHORT}
 PARAMETERS: dict[str, dict[str, str]] = {
-    action: {field.name: camel(field.name) for field in fields(getattr(call, action))} for action in V16.outgoing
+    action: {field.name: camel(field.name) for field in fields(getattr(call, action))}
+    for action in V16.outgoing
 }
+# What an action's body may hold besides parameters.
+ENVELOPE = {"action", "payload", "timeout", "csrf_token"}
 
 
 def read(body: Mapping[str, Any]) -> tuple[str, dict[str, Any], float | None]:
     """(OCPP action, payload, time-out in seconds) of an action's body.
 
-    Either ``{"action": "remote_start", "id_tag": …}`` or ``{"action": "RemoteStartTransaction", "payload": {…}}``.
-    Raises ``UnknownAction`` or ``BadParameter``.
+    Either ``{"action": "remote_start", "id_tag": …}``
+    or ``{"action": "RemoteStartTransaction", "payload": {…}}``. Raises ``UnknownAction`` or ``BadParameter``.
     """
     name = body.get("action")
     timeout_s = _timeout(body.get("timeout"))
     if not isinstance(name, str):
         raise UnknownAction
     if name in V16.outgoing:
-        payload = body.get("payload", {})
-        if not isinstance(payload, dict):
-            raise BadParameter("payload must be an object")
-        return name, payload, timeout_s
+        return name, _as_it_stands(body), timeout_s
     if name not in ACTIONS:
         raise UnknownAction
-    given = {key: value for key, value in body.items() if key not in ("action", "timeout", "csrf_token")}
+    given = {key: value for key, value in body.items() if key not in ENVELOPE - {"payload"}}
     return ACTIONS[name], _payload(ACTIONS[name], given), timeout_s
 
 
@@ -72,6 +75,15 @@ def send(charger_id: str, action: str, payload: dict[str, Any], timeout_s: float
     return dispatch.send(charger_id, action, payload, timeout_s)
 
 
+def _as_it_stands(body: Mapping[str, Any]) -> dict[str, Any]:
+    payload = body.get("payload", {})
+    if not isinstance(payload, dict):
+        raise BadParameter("payload: must be an object")
+    for name in body.keys() - ENVELOPE:
+        raise BadParameter(f"{name}: with the standard's name of an action, parameters stand in payload")
+    return payload
+
+
 def _payload(action: str, given: Mapping[str, Any]) -> dict[str, Any]:
     names = PARAMETERS[action]
     payload = dict(DEFAULTS.get(action, {}))
@@ -79,7 +91,7 @@ def _payload(action: str, given: Mapping[str, Any]) -> dict[str, Any]:
         key = names.get(name) or (name if name in names.values() else None)
         if key is None:
             raise BadParameter(f"{name}: unknown parameter")
-        if value is not None and value != "":
+        if value is not None and (value != "" or key in MAY_BE_EMPTY):
             payload[key] = _typed(action, key, value)
     return payload
 
@@ -92,7 +104,7 @@ def _typed(action: str, key: str, value: Any) -> Any:
             return int(value)
         except ValueError:
             raise BadParameter(f"{key}: not a whole number") from None
-    return value
+    return snake_to_camel_case(value)  # objects and lists hold names, too
 
 
 def _timeout(value: Any) -> float | None:

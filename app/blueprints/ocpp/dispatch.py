@@ -16,11 +16,8 @@ from app.blueprints.ocpp.errors import (
     NoAnswer,
     RefusedByCharger,
 )
-from app.blueprints.ocpp.registry import PROBE_S, Connection, Registry
-from app.blueprints.ocpp.session import NotSent, Outgoing
-
-# The other process's answer may take this much longer than the charger's.
-BUS_SLACK_S = 2.0
+from app.blueprints.ocpp.outbox import NotSent, Outgoing
+from app.blueprints.ocpp.registry import Connection, Registry
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class Dispatcher:
         if self.bus is None:
             raise ChargerOffline
         message = {"charger_id": charger_id, "action": action, "payload": payload, "timeout_s": timeout_s}
-        return _answer(self._elsewhere(charger_id, message, timeout_s))
+        return _answer(self._elsewhere(charger_id, message))
 
     def answers(self, charger_id: str) -> bool:
         """Whether the charger's present socket, on any process, answers a ping."""
@@ -62,7 +59,7 @@ class Dispatcher:
             return self.registry.answers(charger_id)
         try:
             question = {"charger_id": charger_id, "ping": True}
-            return bool(self._elsewhere(charger_id, question, PROBE_S).get("alive"))
+            return bool(self._elsewhere(charger_id, question).get("alive"))
         except (ChargerOffline, BusAway):
             return False
 
@@ -113,7 +110,7 @@ class Dispatcher:
         except NotSent as refusal:
             return {"not_sent": refusal.reason}
 
-    def _elsewhere(self, charger_id: str, message: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+    def _elsewhere(self, charger_id: str, message: dict[str, Any]) -> dict[str, Any]:
         assert self.bus is not None
         try:
             holders = self.bus.holders(charger_id)
@@ -121,7 +118,7 @@ class Dispatcher:
                 raise ChargerOffline
             # Two say that they hold it: one has not noticed yet that the charger has moved.
             newest = max(holders, key=lambda process: presence_of(holders[process]).since)
-            return self.bus.request(newest, message, timeout_s + BUS_SLACK_S)
+            return self.bus.request(newest, message)
         except Away:
             raise BusAway from None
 

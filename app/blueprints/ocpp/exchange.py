@@ -12,14 +12,17 @@ from ocpp.routing import create_route_map
 from app.blueprints.ocpp import wire
 from app.blueprints.ocpp.journal import Journal
 from app.blueprints.ocpp.messages import Request, payload_of
+from app.blueprints.ocpp.outbox import Outgoing
 from app.blueprints.ocpp.services import authorization
-from app.blueprints.ocpp.session import INTERNAL_ERROR, Answered, Incoming, Outgoing
+from app.blueprints.ocpp.session import INTERNAL_ERROR, Answered, Incoming
 from app.blueprints.ocpp.work import Needs, Work
 
 log = logging.getLogger(__name__)
 
 # Longer frames are kept cut: the readings in them are kept whole elsewhere.
 MAX_LOGGED = 20_000
+# Payloads of the standard have five levels.
+MAX_DEPTH = 20
 CHARGING = {"StartTransaction", "MeterValues", "StopTransaction"}
 TAGGED = {"Authorize", "StartTransaction", "StopTransaction"}
 
@@ -64,7 +67,7 @@ class Exchange:
             self._record(work, answer, incoming.fault.code)
             return answer, ""
         build, handler = self._central_system.routes[incoming.action]
-        result = payload_of(handler(work, charger, build(incoming.payload)))
+        result = payload_of(handler(work, charger, build(incoming.payload, self._told())))
         answer = wire.result_text(incoming.id, result)
         self._record(work, answer, "")
         return answer, result.get("status", "") if incoming.action == "BootNotification" else ""
@@ -93,6 +96,13 @@ class Exchange:
         id_tag = authorization.normalized(incoming.payload.get("idTag")) if incoming.action in TAGGED else None
         return Needs(self._charger, id_tag, incoming.action in CHARGING)
 
+    def _told(self) -> dict[str, Any]:
+        """The payload as the charge point worded it: a lenient reading leaves out what nobody understands."""
+        if not self._incoming.deviations:
+            return self._incoming.payload
+        payload = getattr(wire.read(self._incoming.text), "payload", None)
+        return storable(payload) if isinstance(payload, dict) else {}
+
     def _record(self, work: Work, answer: str | None, error_code: str) -> None:
         record_incoming(work, self._charger, self._incoming, answer, error_code)
 
@@ -101,10 +111,11 @@ class _Note:
     """Records a message whose handler failed, and answers it all the same."""
 
     def __init__(self, charger: int, incoming: Incoming, answer: str, answered: Answered) -> None:
-        self.needs = Needs()
+        self.needs = Needs(charger)
         self._charger, self._incoming, self._answer, self._answered = charger, incoming, answer, answered
 
     def run(self, work: Work) -> None:
+        work.seen(work.charger(self._charger))
         record_incoming(work, self._charger, self._incoming, self._answer, INTERNAL_ERROR)
 
     def done(self, _result: None) -> None:
@@ -118,11 +129,13 @@ class OutgoingRecord:
     """Records a CALL of ours and what became of it; nobody waits for it."""
 
     def __init__(self, charger: int, outgoing: Outgoing) -> None:
-        self.needs = Needs()
+        self.needs = Needs(charger)
         self._charger, self._outgoing = charger, outgoing
 
     def run(self, work: Work) -> None:
         outgoing, now = self._outgoing, work.db.stored(work.now)
+        if outgoing.answer_text:
+            work.seen(work.charger(self._charger))
         code = outgoing.error.code if outgoing.error else ""
         if not outgoing.answer_text:
             code = "no connection" if outgoing.lost else "no answer in time"
@@ -159,19 +172,20 @@ def record_incoming(work: Work, charger: int, incoming: Incoming, answer: str | 
 
 def masked(outgoing: Outgoing) -> str:
     """The frame without secrets: a charger's key is never logged."""
-    if outgoing.action == "ChangeConfiguration" and outgoing.payload.get("key") == "AuthorizationKey":
+    key = outgoing.payload.get("key") if outgoing.action == "ChangeConfiguration" else None
+    if key is not None and key.lower() == "authorizationkey":  # CiString50: case does not count
         return wire.call_text(outgoing.id, outgoing.action, {**outgoing.payload, "value": "********"})
     return outgoing.text[:MAX_LOGGED]
 
 
-def storable(value: Any) -> Any:
-    """What every database takes: no NUL, no lone surrogates. Containers are gone through."""
+def storable(value: Any, depth: int = MAX_DEPTH) -> Any:
+    """What every database takes: no NUL, no lone surrogates. Containers are gone through, as deep as makes sense."""
     if isinstance(value, str):
         if value.isascii() and "\x00" not in value:
             return value
         return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
     if isinstance(value, dict):
-        return {storable(key): storable(item) for key, item in value.items()}
+        return {storable(key): storable(item, depth - 1) for key, item in value.items()} if depth else None
     if isinstance(value, list):
-        return [storable(item) for item in value]
+        return [storable(item, depth - 1) for item in value] if depth else None
     return value

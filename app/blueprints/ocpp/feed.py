@@ -207,4 +207,7 @@ def rows_of(chargers: Iterable[overview.Overview]) -> Rows:
     }
 
 
-feed = Feed()
+def feed_of(app: Flask) -> Feed:
+    """This application's feed."""
+    found: Feed = app.extensions.setdefault("ocpp_feed", Feed())
+    return found

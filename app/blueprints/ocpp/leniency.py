@@ -5,6 +5,7 @@ Every step away from the schema is named, so that staff see what a charger does 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from app.blueprints.ocpp.wire import Shape
@@ -12,6 +13,8 @@ from app.blueprints.ocpp.wire import Shape
 # Longer arrays than any charger sends are cut: one message must not fill a disk.
 MAX_ITEMS = 10_000
 MAX_DEVIATIONS = 20
+MAX_DIGITS = 40
+BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def soften(shape: Shape, payload: Any) -> tuple[dict[str, Any], list[str]]:
@@ -23,7 +26,9 @@ def soften(shape: Shape, payload: Any) -> tuple[dict[str, Any], list[str]]:
     return _object(shape.schema, payload, "", deviations), deviations[:MAX_DEVIATIONS]
 
 
-def _object(schema: dict[str, Any], value: dict[str, Any], where: str, deviations: list[str]) -> dict[str, Any]:
+def _object(
+    schema: dict[str, Any], value: dict[str, Any], where: str, deviations: list[str]
+) -> dict[str, Any]:
     properties = schema.get("properties", {})
     for name in schema.get("required", ()):
         if name not in value:
@@ -64,42 +69,47 @@ def _string(schema: dict[str, Any], value: Any, where: str, deviations: list[str
 
 def _integer(_schema: dict[str, Any], value: Any, _where: str, _deviations: list[str]) -> int | None:
     number = _number(_schema, value, _where, _deviations)
-    return None if number is None or number != number or abs(number) > 2**63 else int(number)
+    return None if number is None or abs(number) >= 2**63 else int(number)
 
 
 def _number(_schema: dict[str, Any], value: Any, _where: str, _deviations: list[str]) -> int | float | None:
-    if isinstance(value, bool) or value is None:
+    number = _parsed(value) if isinstance(value, str) else value
+    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
         return None
-    if isinstance(value, int | float):
-        return value
-    if not isinstance(value, str) or len(value) > 40:
-        return None
-    try:
-        return int(value)
-    except ValueError:
-        pass
-    try:
-        return float(value.strip().replace(",", "."))
-    except ValueError:
-        return None
+    return number
+
+
+def _parsed(text: str) -> int | float | None:
+    for kind in (int, float) if len(text) <= MAX_DIGITS else ():
+        try:
+            return kind(text.strip().replace(",", "."))
+        except ValueError:
+            continue
+    return None
 
 
 def _boolean(_schema: dict[str, Any], value: Any, _where: str, _deviations: list[str]) -> bool | None:
     if isinstance(value, bool):
         return value
-    return {"true": True, "1": True, "false": False, "0": False}.get(str(value).lower())
+    return BOOLEANS.get(str(value).lower()) if isinstance(value, str | int) else None
 
 
 def _array(schema: dict[str, Any], value: Any, where: str, deviations: list[str]) -> list[Any] | None:
     items = [value] if isinstance(value, dict) else value
     if not isinstance(items, list):
         return None
+    if len(items) > MAX_ITEMS:
+        deviations.append(f"{where}: {len(items)} items, {MAX_ITEMS} kept")
     each = schema.get("items", {})
-    fitted = (_value(each, item, f"{where}.{index}", deviations) for index, item in enumerate(items[:MAX_ITEMS]))
+    fitted = (
+        _value(each, item, f"{where}.{index}", deviations) for index, item in enumerate(items[:MAX_ITEMS])
+    )
     return [item for item in fitted if item is not None]
 
 
-def _any_object(schema: dict[str, Any], value: Any, where: str, deviations: list[str]) -> dict[str, Any] | None:
+def _any_object(
+    schema: dict[str, Any], value: Any, where: str, deviations: list[str]
+) -> dict[str, Any] | None:
     return _object(schema, value, f"{where}.", deviations) if isinstance(value, dict) else None
 
 

@@ -1,7 +1,7 @@
 """One accepted WebSocket: frames in, frames out, pings; bounded in every direction.
 
-flask-sock accepts and hands over its ``Server``; from then on the reading is ours, on its wsproto connection, in
-the greenlet (or thread) that serves the request: one per charger instead of two, and no timer or selector a read.
+flask-sock accepts and hands over its ``Server``; from then on the reading is ours, on its wsproto connection,
+in the greenlet (or thread) that serves the request: one per charger instead of two, and no timer or selector.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from simple_websocket import Server
+from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
@@ -22,6 +24,8 @@ NORMAL, GOING_AWAY, PROTOCOL_ERROR, POLICY, TOO_BIG = 1000, 1001, 1002, 1008, 10
 MAX_UNSENT_BYTES = 4 * 1024 * 1024
 SEND_TIMEOUT_S = 30.0
 RECEIVE_BYTES = 16_384
+# How long somebody who was told goodbye may take to hang up.
+LINGER_S = 3.0
 # The mark on a request whose frames we read ourselves.
 MARK = "constellation.line"
 
@@ -44,7 +48,7 @@ class Line:
     """A charge point's socket."""
 
     __slots__ = (
-        "_buffer", "_draining", "_lock", "_max_bytes", "_raw", "_server", "_unsent",
+        "_draining", "_lock", "_max_bytes", "_partial", "_raw", "_server", "_unsent",
         "close_code", "closed_at", "heard_at", "open", "pinged_at",
     )  # fmt: skip
 
@@ -57,7 +61,8 @@ class Line:
         self._lock = threading.Lock()
         self._unsent = bytearray()
         self._draining = False
-        self._buffer: list[str | bytes] = []
+        # What has come of a message in several frames.
+        self._partial = bytearray()
         self.open = bool(server.connected)
         self.close_code = 0
         self.heard_at = time.monotonic()
@@ -67,11 +72,16 @@ class Line:
     def frames(self) -> Iterator[str | bytes]:
         """Every message as it arrives, until the socket closes."""
         while chunk := self._receive():
-            if not self.open:  # we said goodbye: read on until the other side hangs up, so that it reads our reason
-                continue
-            self.heard_at = time.monotonic()
-            self.pinged_at = 0.0
-            yield from self._messages(chunk)
+            if self.open:
+                self.heard_at = time.monotonic()
+                self.pinged_at = 0.0
+                yield from self._messages(chunk)
+            else:  # we said goodbye: read on, so that the other side gets to read our reason
+                self._skim(chunk)
+            if self._is_over():
+                break
+            if len(chunk) == RECEIVE_BYTES:
+                time.sleep(0)  # somebody sends faster than we read: the others have their turn
         self.open = False
         self._server.connected = False
         self._server.sock.close()
@@ -93,23 +103,36 @@ class Line:
         if not self.open:
             return
         self.close_code = code
-        try:
+        with suppress(LineClosed):
             self._send_event(CloseConnection(code=code, reason=reason[:100] or None))
-        except LineClosed:
+        self._finish()
+
+    def refuse(self, code: int, reason: str) -> None:
+        """Say goodbye to a newcomer, who has a moment to read it."""
+        self._server.sock.settimeout(LINGER_S)
+        self.close(code, reason)
+        for _ in self.frames():
             pass
-        self._finish(socket.SHUT_WR)
 
     def abort(self) -> None:
         """Hang up at once."""
-        self._finish(socket.SHUT_RDWR)
+        self._finish()
+        self._shutdown(socket.SHUT_RDWR)
 
-    def _finish(self, how: int) -> None:
+    def _is_over(self) -> bool:
+        if self._server.ws.state is ConnectionState.CLOSED:  # RFC 6455, 7.1.1: the server hangs up first
+            return True
+        return not self.open and time.monotonic() - self.closed_at > LINGER_S
+
+    def _finish(self) -> None:
         self.open = False
         self.closed_at = self.closed_at or time.monotonic()
-        try:
+        if not self._unsent:  # else our end follows the last of it
+            self._shutdown(socket.SHUT_WR)
+
+    def _shutdown(self, how: int) -> None:
+        with suppress(OSError):
             self._raw.shutdown(how)
-        except OSError:
-            pass
 
     def _receive(self) -> bytes:
         try:
@@ -130,6 +153,15 @@ class Line:
             code = getattr(hint, "code", PROTOCOL_ERROR)
             self.close(int(code), "protocol error")
 
+    def _skim(self, chunk: bytes) -> None:
+        """Look for the other side's goodbye and nothing else."""
+        try:
+            self._server.ws.receive_data(chunk)
+            for _ in self._server.ws.events():
+                pass
+        except (LocalProtocolError, RemoteProtocolError):
+            pass
+
     def _handle(self, event: Any) -> Iterator[str | bytes]:
         if isinstance(event, TextMessage | BytesMessage):
             yield from self._assembled(event)
@@ -137,22 +169,20 @@ class Line:
             self._send_event(event.response())
         elif isinstance(event, CloseConnection):
             self.close_code = int(event.code)
-            try:
+            with suppress(LineClosed):
                 self._send_event(event.response())
-            except (LineClosed, LocalProtocolError):
-                pass
-            self._finish(socket.SHUT_WR)
+            self._finish()
 
-    def _assembled(self, event: TextMessage | BytesMessage) -> Iterator[str | bytes]:
-        if event.message_finished and not self._buffer:
-            if self._within_limit(len(event.data)):
-                yield event.data
+    def _assembled(self, event: Any) -> Iterator[str | bytes]:
+        data, is_text = event.data, isinstance(event, TextMessage)
+        if event.message_finished and not self._partial:
+            if self._within_limit(len(data if not is_text or data.isascii() else data.encode())):
+                yield data if is_text else bytes(data)
             return
-        self._buffer.append(event.data)
-        if self._within_limit(sum(map(len, self._buffer))) and event.message_finished:
-            parts, self._buffer = self._buffer, []
-            whole: str | bytes = parts[0][:0].join(parts)  # type: ignore[arg-type]
-            yield whole
+        self._partial += data.encode() if is_text else data
+        if self._within_limit(len(self._partial)) and event.message_finished:
+            whole, self._partial = bytes(self._partial), bytearray()
+            yield whole.decode() if is_text else whole
 
     def _within_limit(self, size: int) -> bool:
         if size <= self._max_bytes:
@@ -164,7 +194,10 @@ class Line:
         with self._lock:
             if not self.open:
                 raise LineClosed
-            out = self._server.ws.send(event)
+            try:
+                out = self._server.ws.send(event)
+            except LocalProtocolError:  # the other side has said goodbye
+                raise LineClosed from None
             if self._unsent:
                 self._keep(out)
                 return
@@ -189,24 +222,29 @@ class Line:
             threading.Thread(target=self._drain, daemon=True).start()
 
     def _drain(self) -> None:
-        while self._wait_writable():
-            with self._lock:
-                try:
-                    sent = self._raw.send(bytes(self._unsent[:65_536]), socket.MSG_DONTWAIT)
-                except BlockingIOError:
-                    continue
-                except OSError:
-                    break
-                del self._unsent[:sent]
-                if not self._unsent:
-                    self._draining = False
-                    return
-        self.abort()
+        while self._draining:
+            if not self._wait_writable() or not self._send_some():
+                self.abort()
+                return
+        if not self.open:
+            self._shutdown(socket.SHUT_WR)
+
+    def _send_some(self) -> bool:
+        with self._lock:
+            try:
+                sent = self._raw.send(bytes(self._unsent[:65_536]), socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return True
+            except OSError:
+                return False
+            del self._unsent[:sent]
+            self._draining = bool(self._unsent)
+            return True
 
     def _wait_writable(self) -> bool:
         poll = select.poll()
-        poll.register(self._raw.fileno(), select.POLLOUT)
         try:
+            poll.register(self._raw.fileno(), select.POLLOUT)
             return bool(poll.poll(SEND_TIMEOUT_S * 1000))
         except (OSError, ValueError):
             return False

@@ -15,7 +15,7 @@ def camel(name: str) -> str:
 
 
 class Request:
-    """Builds a request object from a payload; what is missing is None, and ``told`` is the payload itself."""
+    """Builds a request object from a payload; what is missing is None. ``told`` is what the charge point sent."""
 
     def __init__(self, name: str) -> None:
         base = getattr(call, name)
@@ -23,12 +23,12 @@ class Request:
         # The package's class, without its required arguments: lenient mode serves incomplete payloads.
         self._class = type(name, (base,), {"__init__": lambda self: None, "told": None})
 
-    def __call__(self, payload: dict[str, Any]) -> Any:
+    def __call__(self, payload: dict[str, Any], told: dict[str, Any]) -> Any:
         request = self._class()
         values = request.__dict__
         for name, key in self._names:
             values[name] = payload.get(key)
-        values["told"] = payload
+        values["told"] = told
         return request
 
 
@@ -43,5 +43,3 @@ def payload_of(message: Any) -> dict[str, Any]:
         names = _RESULT_NAMES[kind] = tuple((field.name, camel(field.name)) for field in fields(kind))
     values = message.__dict__
     return {key: values[name] for name, key in names if values[name] is not None}
-
-

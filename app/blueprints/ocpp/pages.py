@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app import access
 from app.blueprints.ocpp import dispatch, forms, words
-from app.blueprints.ocpp.feed import Viewer, feed, rows_of
+from app.blueprints.ocpp.feed import Viewer, feed_of, rows_of
 from app.blueprints.ocpp.services import message_log, overview
 from app.blueprints.ocpp.views import bp
 from app.clock import utcnow
@@ -38,7 +38,7 @@ def events() -> Response:
         raise access.Unauthenticated if access.caller().user is None else access.Forbidden
     query = forms.search_text(request.args)
     app = current_app._get_current_object()  # type: ignore[attr-defined]
-    registry = app.extensions["ocpp"].registry
+    registry, feed = app.extensions["ocpp"].registry, feed_of(app)
     viewer = Viewer(query, closing=lambda: registry.closing)
     feed.join(app, viewer)
     try:
@@ -61,9 +61,11 @@ def log(charger_id: str) -> str:
     seen = _get(charger_id)
     query = forms.search_text(request.args)
     before = forms.whole(request.args, "before", 0, lowest=0, highest=2**62) or None
+    newest_id = message_log.newest_id(db.session(), seen.charger)
     messages = message_log.newest(db.session(), seen.charger, query=query, before=before, limit=LOG_LENGTH)
     return render_template(
         "ocpp/log.html", seen=seen, messages=messages, query=query, before=before, words=words,
+        after=max([newest_id, *(message.id for message in messages)]),
         has_older=len(messages) == LOG_LENGTH,
     )  # fmt: skip
 
@@ -75,12 +77,16 @@ def log_news(charger_id: str) -> ResponseReturnValue:
     charger = _get(charger_id).charger
     after = forms.whole(request.args, "after", 0, lowest=0, highest=2**62)
     query = forms.search_text(request.args)
+    newest_id = message_log.newest_id(db.session(), charger)
     messages = message_log.since(db.session(), charger, after=after, query=query)
+    # What does not match the query is not searched again.
+    after = messages[-1].id if len(messages) == message_log.LINES else max(newest_id, after)
     return {
+        "after": max([after, *(message.id for message in messages)]),
         "messages": [
             {"id": message.id, "html": render_template("ocpp/_message.html", message=message, words=words)}
             for message in messages
-        ]
+        ],
     }
 
 

@@ -62,6 +62,11 @@ class TransactionRow:
         """Not stopped yet (a refused one may run all the same)."""
         return self.stopped_at is None
 
+    @property
+    def last_wh(self) -> int:
+        """The newest that is known of its meter."""
+        return self.meter_start_wh if self.meter_last_wh is None else self.meter_last_wh
+
     def flag(self, word: str) -> None:
         """Note something odd, once."""
         if word not in self.flags.split():

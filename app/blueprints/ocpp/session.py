@@ -1,23 +1,22 @@
 """One connection: frames in and out, answers matched to questions. Knows no database and no Flask.
 
-The reader feeds frames in; each CALL is submitted to ``serve`` (the journal, in production), which calls back with
-the answer once it is durable. One CALL of a charge point is served at a time, in order (OCPP-J 1.6, 4.1.1).
+The reader feeds frames in; each CALL is submitted to ``serve`` (the journal, in production), which calls back
+with the answer once it is durable. One CALL is served at a time, in order (OCPP-J 1.6, 4.1.1).
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
-import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from app.blueprints.ocpp import leniency, wire
-from app.blueprints.ocpp.wire import Call, CallError, CallResult, ProtocolFault, Version
+from app.blueprints.ocpp.outbox import Outbox, Outgoing
+from app.blueprints.ocpp.wire import Call, ProtocolFault, Version
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +24,10 @@ log = logging.getLogger(__name__)
 MAX_BACKLOG = 1000
 # Answers remembered for questions that are repeated (same id, same payload).
 REMEMBERED = 8
+MAX_REMEMBERED = 4096
 POLICY_VIOLATION = 1008
 INTERNAL_ERROR = "InternalError"
+NO_ID = f"not a string of 1 to {wire.MAX_ID_LENGTH} characters"
 
 
 class Line(Protocol):
@@ -54,31 +55,6 @@ class Incoming:
     fault: ProtocolFault | None = None
 
 
-@dataclass(slots=True)
-class Outgoing:
-    """A CALL of ours and what became of it."""
-
-    action: str
-    payload: dict[str, Any]
-    timeout_s: float
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    text: str = ""
-    sent_at: float = 0.0
-    done: threading.Event = field(default_factory=threading.Event)
-    result: dict[str, Any] | None = None
-    error: CallError | None = None
-    answer_text: str = ""
-    lost: bool = False
-
-
-class NotSent(Exception):
-    """A command that this charge point must not be sent now; ``reason`` is a sentence."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 Answered = Callable[[str | None], None]
 Serve = Callable[[Incoming, Answered], None]
 
@@ -86,13 +62,12 @@ Serve = Callable[[Incoming, Answered], None]
 class Session:
     """The conversation with one charge point over one socket.
 
-    ``serve(incoming, answered)`` handles a CALL and later calls ``answered`` with the text to send (None: nothing).
+    ``serve(incoming, answered)`` handles a CALL and later calls ``answered`` with the text to send, or None.
     ``record(outgoing)`` is told of every CALL of ours that has ended.
     """
 
     __slots__ = (
-        "_backlog", "_busy", "_current", "_lock", "_queue", "_record", "_remembered", "_serve", "line",
-        "may_send", "registration", "strict", "version",
+        "_backlog", "_busy", "_lock", "_remembered", "_serve", "line", "outbox", "strict", "version",
     )  # fmt: skip
 
     def __init__(
@@ -100,23 +75,21 @@ class Session:
         registration: str = "Accepted", may_send: bool = False,
     ) -> None:  # fmt: skip
         self.line, self.version, self.strict = line, version, strict
-        self._serve, self._record = serve, record
-        # What Boot was last answered: Pending and Rejected limit what we send (OCPP 1.6, 4.2).
-        self.registration = registration
-        # Nothing is sent before the first Boot is answered (J 5.4 excepts reconnects).
-        self.may_send = may_send
+        self._serve = serve
+        self.outbox = Outbox(line, record, registration, may_send)
         self._lock = threading.RLock()
         self._backlog: deque[Incoming] = deque()
         self._busy = False
-        self._remembered: dict[str, tuple[bytes, str]] = {}
-        self._queue: deque[Outgoing] = deque()
-        self._current: Outgoing | None = None
+        self._remembered: dict[str, tuple[int, str]] = {}
 
     def run(self) -> None:
         """Serve the socket until it closes; then every command that waits fails at once."""
         try:
             for frame in self.line.frames():
-                self.feed(frame)
+                try:
+                    self.feed(frame)
+                except Exception:  # a message that fails never costs the socket
+                    log.exception("a frame could not be taken")
         finally:
             self.end()
 
@@ -130,49 +103,30 @@ class Session:
         if isinstance(message, Call):
             self._enqueue(self._incoming(_as_text(frame), message))
         else:
-            self._answer_arrived(message, _as_text(frame))
+            self.outbox.arrived(message, _as_text(frame))
 
     def call(self, action: str, payload: dict[str, Any], timeout_s: float) -> Outgoing:
         """Ask the charge point, in its turn, and wait for the answer. Called from other threads.
 
-        The returned ``Outgoing`` has a result, an error, is ``lost`` (the socket closed) or has none (time is up).
+        The ``Outgoing`` has a result, an error, is ``lost`` (the socket closed) or has none (time is up).
         Raises ``NotSent`` where the standard forbids to ask.
         """
-        outgoing = Outgoing(action, payload, timeout_s)
-        outgoing.text = wire.call_text(outgoing.id, action, payload)
-        with self._lock:
-            self._check_allowed(action)
-            if not self.line.open:
-                outgoing.lost = True
-                return outgoing
-            self._queue.append(outgoing)
-            self._send_next()
-        outgoing.done.wait(timeout_s)
-        self._give_up(outgoing)
-        self._record(outgoing)
-        return outgoing
+        return self.outbox.call(action, payload, timeout_s)
 
-    def allow_sending(self) -> None:
-        """The charge point is up: what waited may go."""
-        with self._lock:
-            self.may_send = True
-            self._send_next()
+    def booted(self, registration: str) -> None:
+        """Boot has been answered so."""
+        self.outbox.registration = registration
+        self.outbox.allow()
 
     def end(self) -> None:
-        """The socket is gone: nobody waits for an answer any more."""
-        with self._lock:
-            waiting = [*self._queue, *([self._current] if self._current else [])]
-            self._queue.clear()
-            self._current = None
-            self._backlog.clear()
-        for outgoing in waiting:
-            outgoing.lost = True
-            outgoing.done.set()
+        """The socket is gone: nobody waits for an answer any more. What had arrived is still served."""
+        self.outbox.end()
 
     # Questions of the charge point
 
     def _incoming(self, text: str, message: Call) -> Incoming:
-        incoming = Incoming(text, id=message.id, action=str(message.action)[:100])
+        action = message.action[:100] if isinstance(message.action, str) else ""
+        incoming = Incoming(text, id=message.id, action=action)
         try:
             self._understand(incoming, message)
         except ProtocolFault as fault:
@@ -182,13 +136,15 @@ class Session:
     def _understand(self, incoming: Incoming, message: Call) -> None:
         id = message.id
         if not isinstance(id, str) or not 0 < len(id) <= wire.MAX_ID_LENGTH:
-            if self.strict or isinstance(id, dict | list):
-                raise ProtocolFault("FormationViolation", "the message id must be a string of 1 to 36 characters")
-            incoming.deviations.append("message id: not a string of 1 to 36 characters")
+            if isinstance(id, dict | list):  # nobody can be answered by that
+                incoming.id = None
+            if self.strict or incoming.id is None:
+                raise ProtocolFault("FormationViolation", f"the message id is {NO_ID}")
+            incoming.deviations.append(f"message id: {NO_ID}")
         shape = self.version.incoming.get(incoming.action)
-        if shape is None or not isinstance(message.action, str):
-            known = incoming.action in self.version.outgoing
-            raise ProtocolFault("NotSupported" if known else "NotImplemented", f"{incoming.action} is not served here")
+        if shape is None:
+            code = "NotSupported" if incoming.action in self.version.outgoing else "NotImplemented"
+            raise ProtocolFault(code, f"{incoming.action or 'this'} is not served here")
         if shape.fits(message.payload):
             incoming.payload = message.payload
         elif self.strict:
@@ -218,18 +174,22 @@ class Session:
                     self._busy = False
                     return
                 incoming = self._backlog.popleft()
-            known = self._known_answer(incoming)
-            if known is None:
-                break
-            self._send(known)
-        self._serve(incoming, lambda answer: self._served(incoming, answer))
+            answer = self._known_answer(incoming)
+            if answer is None:
+                try:
+                    self._serve(incoming, partial(self._served, incoming))
+                    return
+                except Exception:  # it costs this message alone
+                    log.exception("a message could not be submitted")
+                    answer = wire.error_text(incoming.id, INTERNAL_ERROR, "the message could not be handled")
+            self._send(answer)
 
     def _served(self, incoming: Incoming, answer: str | None) -> None:
         if answer is not None:
             self._remember(incoming, answer)
             self._send(answer)
-        if incoming.fault is None and not self.may_send and incoming.action != "BootNotification":
-            self.allow_sending()  # it works without a Boot: it has been up before (J 5.4)
+        if incoming.fault is None and not self.outbox.may_send and incoming.action != "BootNotification":
+            self.outbox.allow()  # it works without a Boot: it has been up before (J 5.4)
         self._serve_next()
 
     def _known_answer(self, incoming: Incoming) -> str | None:
@@ -237,12 +197,12 @@ class Session:
         if not isinstance(incoming.id, str):
             return None
         found = self._remembered.get(incoming.id)
-        return found[1] if found and found[0] == _digest(incoming.text) else None
+        return found[1] if found and found[0] == hash(incoming.text) else None
 
     def _remember(self, incoming: Incoming, answer: str) -> None:
-        if not isinstance(incoming.id, str):
+        if not isinstance(incoming.id, str) or len(answer) > MAX_REMEMBERED:
             return
-        self._remembered[incoming.id] = (_digest(incoming.text), answer)
+        self._remembered[incoming.id] = (hash(incoming.text), answer)
         if len(self._remembered) > REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
 
@@ -252,53 +212,6 @@ class Session:
         except Exception:  # whatever a dying socket raises: its reader ends the session
             log.debug("an answer could not be sent")
 
-    # Questions of ours
-
-    def _check_allowed(self, action: str) -> None:
-        if self.registration == "Rejected":
-            raise NotSent("the charger's registration is rejected: nothing is sent to it")
-        if self.registration == "Pending" and action in ("RemoteStartTransaction", "RemoteStopTransaction"):
-            raise NotSent("the charger's registration is pending: no remote start or stop")
-
-    def _send_next(self) -> None:
-        """Send the next of the queue, unless one is unanswered (J 4.1.1)."""
-        while self.may_send and self._current is None and self._queue:
-            self._current = self._queue.popleft()
-            self._current.sent_at = time.time()
-            try:
-                self.line.send(self._current.text)
-            except Exception:  # as in _send; end() tells the waiting
-                log.debug("a command could not be sent")
-                return
-
-    def _answer_arrived(self, message: CallResult | CallError, text: str) -> None:
-        with self._lock:
-            current = self._current
-            if current is None or message.id != current.id:
-                log.info("an answer that nobody waits for: %s", text[:200])
-                return
-            self._current = None
-            current.answer_text = text
-            if isinstance(message, CallError):
-                current.error = message
-            else:
-                current.result = message.payload if isinstance(message.payload, dict) else {}
-            current.done.set()
-            self._send_next()
-
-    def _give_up(self, outgoing: Outgoing) -> None:
-        """Time is up: the queue goes on, and a late answer is nobody's."""
-        with self._lock:
-            if outgoing in self._queue:
-                self._queue.remove(outgoing)
-            if self._current is outgoing:
-                self._current = None
-                self._send_next()
-
 
 def _as_text(frame: str | bytes) -> str:
     return frame if isinstance(frame, str) else frame.decode("utf-8", "replace")
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()

@@ -142,7 +142,8 @@ INSERTS = {
         """ON CONFLICT (charger_id, connector_id) DO UPDATE
            SET power_w = COALESCE(excluded.power_w, connector.power_w),
                meter_wh = COALESCE(excluded.meter_wh, connector.meter_wh),
-               measured_at = excluded.measured_at
-           WHERE connector.measured_at IS NULL OR connector.measured_at <= excluded.measured_at""",
+               measured_at = COALESCE(excluded.measured_at, connector.measured_at)
+           WHERE excluded.measured_at IS NULL OR connector.measured_at IS NULL
+              OR connector.measured_at <= excluded.measured_at""",
     ),
 }  # fmt: skip

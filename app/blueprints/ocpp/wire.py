@@ -41,7 +41,7 @@ class CallError(NamedTuple):
 
 
 class ProtocolFault(Exception):
-    """What the standard answers with a CALLERROR. ``id`` is None where none can be read: then nobody is answered."""
+    """What the standard answers with a CALLERROR; with nothing where no ``id`` can be read (None)."""
 
     def __init__(self, code: str, description: str, id: Any = None) -> None:
         super().__init__(description)
@@ -64,9 +64,9 @@ def read(text: str | bytes) -> Call | CallResult | CallError:
     if kind == CALLRESULT and len(message) >= 2:
         return CallResult(id, message[2] if len(message) > 2 else {})
     if kind == CALLERROR:
-        rest = [*message[2:5], *("", "", {})[len(message[2:5]) :]]
-        return CallError(id, str(rest[0]), str(rest[1]), rest[2] if isinstance(rest[2], dict) else {})
-    answerable = id if kind == CALL and isinstance(id, str) else None
+        code, description, details = (message + [None] * 3)[2:5]
+        return CallError(id, _word(code), _word(description), details if isinstance(details, dict) else {})
+    answerable = id if kind == CALL and isinstance(id, str | int) else None
     raise ProtocolFault("FormationViolation", "this is no CALL, CALLRESULT or CALLERROR", answerable)
 
 
@@ -93,8 +93,12 @@ def dumps(value: Any) -> str:
         return json.dumps(value, separators=(",", ":"))
 
 
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
+
+
 # ids of CALLs in text that no parser takes
-_CALL_ID = re.compile(r'^\s*\[\s*2\s*,\s*"((?:[^"\\]|\\.){1,200})"\s*,')
+_CALL_ID = re.compile(r'^\s*\[\s*2\s*,\s*"([^"\\\x00-\x1f]{1,200})"\s*,')
 
 
 def _parsed(text: str | bytes) -> Any:
@@ -127,7 +131,10 @@ class Shape:
 
     def fits(self, payload: Any) -> bool:
         """Whether the payload is valid."""
-        return bool(self.validator.is_valid(payload))
+        try:
+            return bool(self.validator.is_valid(payload))
+        except ValueError:  # a lone surrogate, or nested too deeply
+            return False
 
 
 @dataclass(frozen=True)
@@ -152,7 +159,12 @@ class Version:
         """Say in one CALLERROR what is wrong with a payload."""
         if not isinstance(payload, dict):
             return ProtocolFault("FormationViolation", "the payload is not an object")
-        errors = {_keyword(error): error for error in shape.validator.iter_errors(payload)}
+        try:
+            errors = {_keyword(error): error for error in shape.validator.iter_errors(payload)}
+        except UnicodeEncodeError:
+            return ProtocolFault("FormationViolation", "the payload has text that is not Unicode")
+        except ValueError:
+            return ProtocolFault("FormationViolation", "the payload is nested too deeply")
         for keyword, code in self.codes:
             if keyword in errors:
                 return ProtocolFault(code, _sentence(errors[keyword]))
@@ -185,7 +197,8 @@ FROM_CHARGE_POINT_16 = (
     "FirmwareStatusNotification", "Heartbeat", "MeterValues", "StartTransaction", "StatusNotification",
     "StopTransaction",
     # security extension
-    "LogStatusNotification", "SecurityEventNotification", "SignCertificate", "SignedFirmwareStatusNotification",
+    "LogStatusNotification", "SecurityEventNotification", "SignCertificate",
+    "SignedFirmwareStatusNotification",
 )  # fmt: skip
 FROM_CENTRAL_SYSTEM_16 = (
     "CancelReservation", "ChangeAvailability", "ChangeConfiguration", "ClearCache", "ClearChargingProfile",
@@ -193,8 +206,8 @@ FROM_CENTRAL_SYSTEM_16 = (
     "RemoteStartTransaction", "RemoteStopTransaction", "ReserveNow", "Reset", "SendLocalList",
     "SetChargingProfile", "TriggerMessage", "UnlockConnector", "UpdateFirmware",
     # security extension
-    "CertificateSigned", "DeleteCertificate", "ExtendedTriggerMessage", "GetInstalledCertificateIds", "GetLog",
-    "InstallCertificate", "SignedUpdateFirmware",
+    "CertificateSigned", "DeleteCertificate", "ExtendedTriggerMessage", "GetInstalledCertificateIds",
+    "GetLog", "InstallCertificate", "SignedUpdateFirmware",
 )  # fmt: skip
 
 V16 = Version(

@@ -103,6 +103,11 @@ def energy(energy_wh: int | None) -> str:
     return "" if energy_wh is None else f"{_thousandth(energy_wh, 2)} kWh"
 
 
+def number(value: Decimal | None) -> str:
+    """A reading, without zeros that say nothing."""
+    return "" if value is None else str(format_decimal(value.normalize()))
+
+
 def _thousandth(number: int, digits: int) -> str:
     """Rounded as browsers round: halves away from zero."""
     step = Decimal(1).scaleb(-digits)

@@ -21,7 +21,9 @@ def host_name(_form: Form, field: Field) -> None:
     """Refuse what no browser sends as a host: a scheme, a port, a path, a space."""
     name = (field.data or "").strip().lower()
     if not (_is_address(name) or (len(name) <= 253 and all(LABEL.match(part) for part in name.split(".")))):
-        raise ValidationError(lazy_gettext("A host name without scheme, port or path, such as charge.example.com."))
+        raise ValidationError(
+            lazy_gettext("A host name without scheme, port or path, such as charge.example.com.")
+        )
 
 
 def _is_address(name: str) -> bool:
@@ -39,7 +41,10 @@ class SiteAdmin(StaffView):
     column_labels = {"domain": lazy_gettext("Host name"), "label": lazy_gettext("Shows")}
     form_columns = ("domain", "label")
     form_overrides = {"label": SelectField}
-    form_args = {"domain": {"validators": [host_name]}, "label": {"choices": [(name, name) for name in DOMAINS]}}
+    form_args = {
+        "domain": {"validators": [host_name]},
+        "label": {"choices": [(name, name) for name in DOMAINS]},
+    }
     column_searchable_list = ("domain",)
 
     def remove(self, work: UnitOfWork, row: Site) -> None:
@@ -49,4 +54,6 @@ class SiteAdmin(StaffView):
 
 def views() -> list[StaffView]:
     """What the admin hangs up."""
-    return [SiteAdmin(Site, db, name=lazy_gettext("Sites"), category=lazy_gettext("Website"), endpoint="sites")]
+    return [
+        SiteAdmin(Site, db, name=lazy_gettext("Sites"), category=lazy_gettext("Website"), endpoint="sites")
+    ]

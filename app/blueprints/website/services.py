@@ -37,7 +37,11 @@ class Health:
         answers = {"database": self.database, "broker": self.broker}
         body = {name: "ok" if is_up else "down" for name, is_up in answers.items()}
         down = " and ".join(name for name, is_up in answers.items() if not is_up)
-        return {"status": "ok", **body} if not down else {"status": "down", **body, "detail": f"no answer: {down}"}
+        return (
+            {"status": "ok", **body}
+            if not down
+            else {"status": "down", **body, "detail": f"no answer: {down}"}
+        )
 
 
 def site_labels(engine: Engine) -> Mapping[str, str] | None:
@@ -53,7 +57,9 @@ def site_labels(engine: Engine) -> Mapping[str, str] | None:
 
 def health(engine: Engine, redis_url: str, instance_path: str) -> Health:
     """Ask the database for a row and the broker for a sign of life. Without Redis, the broker is a folder."""
-    return Health(_database_answers(engine), _redis_answers(redis_url) if redis_url else _is_usable(instance_path))
+    return Health(
+        _database_answers(engine), _redis_answers(redis_url) if redis_url else _is_usable(instance_path)
+    )
 
 
 def _database_answers(engine: Engine) -> bool:

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, current_app, redirect, render_template, request, session
+import json
+from importlib.metadata import version
+from importlib.resources import files
+
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    redirect,
+    render_template,
+    request,
+    send_from_directory,
+    session,
+)
 from flask.typing import ResponseReturnValue
 from sqlalchemy import event
 from sqlalchemy.orm import Session
@@ -12,12 +25,15 @@ from app import access, pages, sites
 from app.access import ANYONE
 from app.blueprints import DOMAINS, Domain
 from app.blueprints.readme.services import rendering
-from app.blueprints.website import services
+from app.blueprints.website import api_document, services
 from app.blueprints.website.models import SITES_CHANGED
 from app.db import db
 from app.language import LANGUAGES
 
 bp = Domain("website", __name__)
+
+# Swagger UI, as the installed package brings it.
+SWAGGER_UI = str(files("flask_swagger_ui") / "dist")
 
 
 @bp.get("/")
@@ -52,13 +68,40 @@ def healthz() -> ResponseReturnValue:
     return health.as_json(), 200 if health.is_ok else 503, {"Cache-Control": "no-store"}
 
 
+@bp.get("/api/openapi.json")
+@access.allow(ANYONE, json=True)
+def openapi() -> ResponseReturnValue:
+    """Describe every JSON address, for programs."""
+    # In its own order: jsonify would sort.
+    text = json.dumps(api_document.document(current_app, request.root_path), ensure_ascii=False)
+    return Response(text, mimetype="application/json")
+
+
+@bp.get("/api/docs", strict_slashes=False)
+@access.allow(ANYONE)
+def docs() -> ResponseReturnValue:
+    """Every JSON address, to read about and to try."""
+    return render_template("website/docs.html", swagger_ui=version("flask-swagger-ui"))
+
+
+@bp.get("/api/docs/<any('swagger-ui.css', 'swagger-ui-bundle.js'):name>")
+@access.allow(ANYONE)
+def docs_asset(name: str) -> ResponseReturnValue:
+    """What that page is made with; its address changes with the version."""
+    return send_from_directory(SWAGGER_UI, name, max_age=31_536_000)
+
+
 @bp.get("/robots.txt")
 @access.allow(ANYONE)
 def robots() -> ResponseReturnValue:
     """What search engines need not look at."""
     root = request.root_path
-    hidden = [f"{root}{path}" for path in ("/admin/", "/login/", "/logout/", "/language/", "/accounts/", "/healthz")]
-    return Response("\n".join(["User-agent: *", *(f"Disallow: {path}" for path in hidden), ""]), mimetype="text/plain")
+    hidden = [
+        f"{root}{path}" for path in ("/admin/", "/login/", "/logout/", "/language/", "/accounts/", "/healthz")
+    ]
+    return Response(
+        "\n".join(["User-agent: *", *(f"Disallow: {path}" for path in hidden), ""]), mimetype="text/plain"
+    )
 
 
 def init_app(app: Flask) -> None:

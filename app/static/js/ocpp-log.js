@@ -20,13 +20,14 @@
     const answer = await fetch(`${list.dataset.news}?${asked}`, { headers: { Accept: "application/json" } });
     if (answer.status === 401) location.reload(); // logged out: to the login page and back
     if (!answer.ok) return;
-    const { messages } = await answer.json();
+    const { after, messages } = await answer.json();
+    list.dataset.after = after;
     if (!messages.length) return;
+    const atEnd = foot.getBoundingClientRect().top < innerHeight + 100; // else somebody is reading further up
     messages.forEach(show);
-    list.dataset.after = Math.max(list.dataset.after, ...messages.map((message) => message.id));
     while (list.children.length > KEPT) list.firstElementChild.remove();
     document.querySelector("[data-nothing]").hidden = true;
-    foot.scrollIntoView({ block: "end" });
+    if (atEnd) foot.scrollIntoView({ block: "end" });
   }
 
   async function tick() {

@@ -12,11 +12,12 @@ from app.blueprints.accounts.models import AuditEntry
 
 
 def _what_changed(_view: Any, _context: Any, entry: AuditEntry, _name: str) -> Markup:
-    """``field: old → new``, a line each."""
+    """``field: old → new``, a line each; ``field: new`` where there was nothing."""
     lines = []
     for name, value in entry.details.items():
         if isinstance(value, list) and len(value) == 2:
-            lines.append(f"{name}: {value[0]} → {value[1]}")
+            old, new = value
+            lines.append(f"{name}: {new}" if old is None else f"{name}: {old} → {new}")
         else:
             lines.append(f"{name}: {value}")
     return Markup("<br>").join(escape(line) for line in lines)

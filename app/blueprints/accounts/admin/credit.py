@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
-from flask import url_for
+from flask import request, url_for
 from flask_admin.model.template import LinkRowAction
 from flask_babel import gettext, lazy_gettext
 from wtforms import Field, Form, ValidationError
@@ -15,7 +16,7 @@ from app.blueprints.accounts.admin.picking import staff
 from app.blueprints.accounts.errors import BadAmount
 from app.blueprints.accounts.models import Account, Credit, User
 from app.blueprints.accounts.services import credit
-from app.db import UnitOfWork
+from app.db import UnitOfWork, db
 
 
 def _authorization(_view: Any, _context: Any, account: Account, _name: str) -> str:
@@ -28,7 +29,8 @@ def _authorization(_view: Any, _context: Any, account: Account, _name: str) -> s
 
 
 def _kwh(_view: Any, _context: Any, account: Account, name: str) -> str:
-    return f"{getattr(account, name):.3f}"
+    """Lists sort by whole Wh; people read kWh."""
+    return f"{Decimal(getattr(account, name)) / 1000:.3f}"
 
 
 class AccountAdmin(StaffView):
@@ -36,38 +38,30 @@ class AccountAdmin(StaffView):
 
     can_create = False
     can_delete = False
-    column_list = (
-        "user",
-        "credits_kwh",
-        "total_kwh_spent",
-        "balance_kwh",
-        "authorization",
-        "service_account",
-    )
+    column_list = ("user", "credited_wh", "spent_wh", "balance_wh", "authorization", "service_account")
     column_details_list = column_list
     column_searchable_list = ("user.username", "user.email")
-    column_filters = ("user.username", "user.is_active", "service_account", "balance_wh")
+    column_filters = ("user.username", "user.is_active", "service_account")
     column_sortable_list = (
-        ("user", "user.username"),
-        ("credits_kwh", "credited_wh"),
-        ("total_kwh_spent", "spent_wh"),
-        ("balance_kwh", "balance_wh"),
-        "service_account",
+        *(("user", "user.username"), "credited_wh", "spent_wh"),
+        *("balance_wh", "service_account"),
     )
     column_default_sort = "user.username"
     column_formatters = {
-        "credits_kwh": _kwh, "total_kwh_spent": _kwh, "balance_kwh": _kwh, "authorization": _authorization,
-    }  # fmt: skip
+        "credited_wh": _kwh,
+        "spent_wh": _kwh,
+        "balance_wh": _kwh,
+        "authorization": _authorization,
+    }
     column_formatters_detail = column_formatters
     column_labels = {
         "user": lazy_gettext("User"),
         "user.username": lazy_gettext("User name"),
         "user.email": lazy_gettext("Email"),
         "user.is_active": lazy_gettext("Active"),
-        "credits_kwh": lazy_gettext("Credit (kWh)"),
-        "total_kwh_spent": lazy_gettext("Spent (kWh)"),
-        "balance_kwh": lazy_gettext("Balance (kWh)"),
-        "balance_wh": lazy_gettext("Balance (Wh)"),
+        "credited_wh": lazy_gettext("Credit (kWh)"),
+        "spent_wh": lazy_gettext("Spent (kWh)"),
+        "balance_wh": lazy_gettext("Balance (kWh)"),
         "authorization": lazy_gettext("Authorization"),
         "service_account": lazy_gettext("Service account"),
     }
@@ -83,6 +77,8 @@ class AccountAdmin(StaffView):
 
 
 def _amount(_form: Form, field: Field) -> None:
+    if field.data is None:  # no number: the field has said so
+        return
     try:
         credit.parse_amount(field.data)
     except BadAmount as error:
@@ -113,6 +109,13 @@ class CreditAdmin(StaffView):
     form_columns = ("account", "amount_kwh")
     form_args = {"amount_kwh": {"validators": [InputRequired(), _amount]}}
     form_ajax_refs = {"account": {"fields": (User.username,), "page_size": 20}}
+
+    def create_form(self, obj: Any = None) -> Form:
+        """Fill in the account whose list entry led here."""
+        form = super().create_form(obj)
+        if request.method == "GET" and request.args.get("account", "").isdecimal():
+            form.account.data = db.session.get(Account, request.args["account"])
+        return form
 
     def make(self, work: UnitOfWork, form: Form) -> Credit:
         """A line of the ledger, by whoever is logged in."""

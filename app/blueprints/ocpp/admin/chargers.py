@@ -115,7 +115,7 @@ class ChargerAdmin(Commands, StaffView):
     column_details_exclude_list = ("auth_key_hash",)
     form_columns = (
         "charger_id", "name", "require_rfid", "registration_status", "blocked", "validation", "latitude",
-        "longitude", "config",
+        "longitude", "config", "auth_key", "clear_key",
     )  # fmt: skip
     form_overrides = {"registration_status": SelectField, "validation": SelectField}
     form_args = {

@@ -11,6 +11,7 @@ from flask_admin.contrib.sqla.filters import BaseSQLAFilter
 from flask_babel import gettext, lazy_gettext, ngettext
 from markupsafe import Markup
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 from wtforms import Form, PasswordField
 from wtforms.validators import NumberRange, Optional
 
@@ -94,12 +95,22 @@ class TransactionAdmin(History):
         "stop_reason": lazy_gettext("Reason"),
         "refused": lazy_gettext("Refused"),
         "flags": lazy_gettext("Odd"),
+        "meter_start_wh": lazy_gettext("Meter at start (Wh)"),
+        "meter_last_wh": lazy_gettext("Meter now (Wh)"),
+        "meter_stop_wh": lazy_gettext("Meter at stop (Wh)"),
+        "received_at": lazy_gettext("Start received"),
+        "stop_received_at": lazy_gettext("Stop received"),
+        "stop_id_tag": lazy_gettext("Stopped by tag"),
     }
     column_details_list = (
         "id", "charger", "connector_id", "id_tag", "account", "meter_start_wh", "meter_last_wh",
         "meter_stop_wh", "energy_kwh", "started_at", "received_at", "stopped_at", "stop_received_at",
         "stop_reason", "stop_id_tag", "refused", "flags",
     )  # fmt: skip
+
+    def get_query(self) -> Any:
+        """With the names of the accounts."""
+        return super().get_query().options(joinedload(Transaction.account).joinedload(Account.user))
 
     @action(
         "close",
@@ -123,7 +134,11 @@ class MeterReadingAdmin(History):
     """Every sampled value."""
 
     can_view_details = False
-    column_formatters = {"charger_id": lambda _view, _context, reading, _name: g.chargers[reading.charger_id]}
+    column_display_actions = False
+    column_formatters = {
+        "charger_id": lambda _view, _context, reading, _name: g.chargers[reading.charger_id],
+        "value": lambda _view, _context, reading, _name: words.number(reading.value),
+    }
     column_list = (
         "at", "charger_id", "connector_id", "transaction_id", "measurand", "value", "unit", "phase",
         "context", "location", "raw_value", "raw_unit",
@@ -189,6 +204,7 @@ class RefusalAdmin(History):
     """Tags that were not accepted, and why: what staff tell the driver on the phone."""
 
     can_view_details = False
+    column_display_actions = False
     column_list = ("at", "charger", "id_tag", "action", "status", "reason")
     column_filters = (of_charger(Refusal.charger_id), "id_tag", "at")
     column_formatters = ReadOnly.column_formatters | {

@@ -107,6 +107,7 @@ def on_stop_transaction(
         id_tag=authorization.normalized(request.id_tag),
         reason=request.reason or "Local",
         readings=request.transaction_data or [],
+        claimed=_told(request).get("transactionId"),
         payload_json=wire.dumps(_told(request)),
     )
     verdict = transactions.stop(work, charger, stop)
@@ -116,7 +117,8 @@ def on_stop_transaction(
 @on(Action.data_transfer)
 def on_data_transfer(work: Work, charger: ChargerRow, request: call.DataTransfer) -> call_result.DataTransfer:
     """OCPP 1.6, 4.3."""
-    answer, data = vendors.receive(work, charger, request.vendor_id or "", request.message_id or "", request.data)
+    told = _told(request).get("data")  # a string by the standard, but vendors send objects too
+    answer, data = vendors.receive(work, charger, request.vendor_id or "", request.message_id or "", told)
     return call_result.DataTransfer(DataTransferStatus(answer), data)
 
 

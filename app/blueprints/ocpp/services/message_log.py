@@ -25,6 +25,12 @@ def newest(
     return work.scalars(chosen.order_by(OcppMessage.id.desc()).limit(limit)).all()[::-1]
 
 
+def newest_id(work: UnitOfWork, charger: Charger) -> int:
+    """The id of the charger's newest message; 0 while nothing has been said."""
+    ids = select(OcppMessage.id).where(OcppMessage.charger_id == charger.id)
+    return work.scalar(ids.order_by(OcppMessage.id.desc()).limit(1)) or 0
+
+
 def since(
     work: UnitOfWork, charger: Charger, *, after: int, query: str = "", limit: int = LINES
 ) -> Sequence[OcppMessage]:

@@ -82,8 +82,8 @@ def record(
 
 
 def show(work: Work, charger: ChargerRow, connector_id: int, newest: Newest) -> None:
-    """Keep the newest values where a dashboard finds them without history."""
-    if newest.at is None or not 0 <= connector_id <= MAX_CONNECTOR_ID:
+    """Keep the newest values where a dashboard finds them without history. Without a time they are of now."""
+    if newest.register_wh is None and newest.power_w is None or not 0 <= connector_id <= MAX_CONNECTOR_ID:
         return
     key, power, register = (charger.id, connector_id), newest.power_w, newest.register_wh
     work.put("measured", key, (*key, power, register, work.db.stored(newest.at), "", "", "", "", ""))
@@ -92,7 +92,7 @@ def show(work: Work, charger: ChargerRow, connector_id: int, newest: Newest) -> 
 
 def advance(work: Work, transaction: TransactionRow, register_wh: int) -> None:
     """The meter of a running transaction has moved: its energy so far, and its account's."""
-    if register_wh < (transaction.meter_last_wh or transaction.meter_start_wh):
+    if register_wh < transaction.last_wh:
         transaction.flag("meter_backwards")
         return
     transaction.meter_last_wh = register_wh

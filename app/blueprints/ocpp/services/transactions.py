@@ -17,8 +17,6 @@ from app.domain_error import DomainError, NotFound
 
 # Ends of transactions that a charger's own, late StopTransaction may still correct.
 PROVISIONAL = {"stale", "closed_by_staff"}
-# Flags of a start whose time says nothing about the order of events.
-ODD_CLOCKS = {"no_clock", "clock_unset", "clock_ahead"}
 MAX_ID = 2**31 - 1
 
 
@@ -101,7 +99,7 @@ def close(work: Work, transaction_id: int, *, at: datetime | None = None) -> Tra
         raise DomainError(lazy_gettext("the transaction has stopped already"))
     transaction.flag("closed_by_staff")
     charger = work.charger(transaction.charger_id)
-    _end(work, transaction, _last_wh(transaction), Moment(at or work.now), "Other")
+    _end(work, transaction, transaction.last_wh, Moment(at or work.now), "Other")
     _idle(work, charger, transaction)
     return transaction
 
@@ -161,13 +159,13 @@ def _end_stale(work: Work, charger: ChargerRow, started: TransactionRow, started
     for row in work.running(charger.id):
         if row.id == started.id or _outlet(row.connector_id) != _outlet(started.connector_id):
             continue
-        flags = set(row.flags.split())
-        if row.started_at > started_at.at and not started_at.odd and not flags & {"late", *ODD_CLOCKS}:
+        odd = {"late", "clock_ahead"} & set(row.flags.split())
+        if row.started_at > started_at.at and not started_at.odd and not odd:
             started.flag("late")
             continue
         row.flag("stale")
         ended_at = max(row.started_at, credible(started_at, work.now))
-        _end(work, row, _last_wh(row), Moment(ended_at), "Other")
+        _end(work, row, row.last_wh, Moment(ended_at), "Other")
 
 
 def _outlet(connector_id: int) -> int:
@@ -194,7 +192,7 @@ def _settle(work: Work, charger: ChargerRow, transaction: TransactionRow | None,
 
 
 def _end(work: Work, transaction: TransactionRow, meter_stop_wh: int | None, at: Moment, reason: str) -> None:
-    last_wh = _last_wh(transaction)
+    last_wh = transaction.last_wh
     if meter_stop_wh is None:
         transaction.flag("no_meter_stop")
         meter_stop_wh = last_wh
@@ -213,15 +211,10 @@ def _end(work: Work, transaction: TransactionRow, meter_stop_wh: int | None, at:
     metering.set_energy(work, transaction, counted_wh - transaction.meter_start_wh)
 
 
-def _last_wh(transaction: TransactionRow) -> int:
-    """The newest that is known of its meter."""
-    return transaction.meter_start_wh if transaction.meter_last_wh is None else transaction.meter_last_wh
-
-
 def _idle(work: Work, charger: ChargerRow, transaction: TransactionRow) -> None:
     """Nothing flows any more, unless another transaction runs there (this stop was late)."""
     if _on_connector(work, charger, transaction.connector_id) is None:
-        newest = metering.Newest(power_w=0, register_wh=transaction.meter_stop_wh, at=work.now)
+        newest = metering.Newest(power_w=0, register_wh=transaction.meter_stop_wh)
         metering.show(work, charger, transaction.connector_id, newest)
     work.changed.add(charger.charger_id)
 
@@ -244,7 +237,8 @@ def _stopping_verdict(
 
 def _quarantine(work: Work, charger: ChargerRow, stop: Stop) -> bool:
     """Keep a stop that fits nothing, for staff; False when it is there already."""
-    claimed = "" if stop.claimed is None else str(stop.claimed)[:255]
+    told = stop.transaction_id if stop.claimed is None else stop.claimed
+    claimed = "" if told is None else str(told)[:255]
     if work.is_odd_stop_known(charger, claimed, stop.payload_json):
         return False
     why = _why_odd(work, stop) if claimed else "missing"

@@ -14,7 +14,9 @@ from typing import Any
 from app.blueprints import DOMAINS
 from app.config import ROOT, Config
 
-NOTICE = "<!-- Built by `flask build_readme` from README.base.md and app/blueprints/*/README.md: edit those. -->"
+NOTICE = (
+    "<!-- Built by `flask build_readme` from README.base.md and app/blueprints/*/README.md: edit those. -->"
+)
 FENCE = re.compile(r"\s{0,3}(```|~~~)")
 LINK = re.compile(r"(\]\()([^)\s]+)")
 SETTING = re.compile(r"    (?P<name>[A-Z][A-Z0-9_]*): \w+ = ")
@@ -41,7 +43,9 @@ def domain_parts(root: Path) -> Iterator[str]:
 
 def settings_table() -> str:
     """Every setting with its default and its reason: the comment above its name in ``app/config.py``."""
-    rows = [f"| `{name}` | {_shown(getattr(Config, name))} | {reason} |" for name, reason in reasons().items()]
+    rows = [
+        f"| `{name}` | {_shown(getattr(Config, name))} | {reason} |" for name, reason in reasons().items()
+    ]
     return "\n".join(["| Setting | Default | What for |", "| --- | --- | --- |", *rows])
 
 

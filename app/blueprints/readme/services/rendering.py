@@ -60,7 +60,7 @@ def source(domain: str) -> Path:
 
 
 def rendered(domain: str, prefix: str = "") -> Document:
-    """The README of a domain, or of the whole project; links stay under ``prefix``. Empty when there is none."""
+    """The README of a domain, or of the project; links stay under ``prefix``. Empty when there is none."""
     file = source(domain)
     try:
         status = file.stat()
@@ -79,8 +79,8 @@ def _rendered(domain: str, prefix: str, _mtime: int, _size: int) -> Document:
 def render(text: str, where: Address = lambda path: None, folder: str = "") -> Document:
     """Make markdown into safe HTML: tables, highlighted code, headings that can be linked to.
 
-    ``where`` says at which address the site shows a file of the repository; a link to any other file loses its
-    address. ``folder`` is where the document lies.
+    ``where`` says at which address the site shows a file of the repository; a link to any other file loses
+    its address. ``folder`` is where the document lies.
     """
     markdown = Markdown(
         extensions=["tables", "fenced_code", "codehilite", "sane_lists", "toc"],
@@ -98,12 +98,17 @@ def clean(unsafe: str, resolve: Address) -> str:
         if name in ("href", "src"):
             return resolve(value)
         if name == "class":
-            return " ".join(word for word in value.split() if re.fullmatch(r"highlight|[a-z]{1,2}\d?", word)) or None
+            return (
+                " ".join(word for word in value.split() if re.fullmatch(r"highlight|[a-z]{1,2}\d?", word))
+                or None
+            )
         if name == "style":
             return value if re.fullmatch(r"text-align: (left|right|center);", value) else None
         return value
 
-    return nh3.clean(unsafe, tags=TAGS, attributes=ATTRIBUTES, attribute_filter=attribute, url_schemes=SCHEMES)
+    return nh3.clean(
+        unsafe, tags=TAGS, attributes=ATTRIBUTES, attribute_filter=attribute, url_schemes=SCHEMES
+    )
 
 
 def address(path: str, prefix: str = "") -> str | None:

@@ -1,0 +1,1 @@
+"""Other installations of this project, and where they are."""

@@ -1,0 +1,472 @@
+"""Charging sessions in order and out of it (E of the specification), as rules, on both databases."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.blueprints.ocpp.models import Connector, MeterReading, OddStop, Transaction
+from app.clock import utcnow
+from app.domain_error import DomainError, NotFound
+from tests.databases import both_databases
+from tests.ocpp.rules import ChargePoint, Clock, Site, element, iso, sample
+
+pytestmark = both_databases
+
+
+@pytest.fixture
+def charger(site: Site) -> ChargePoint:
+    """One where anyone may charge."""
+    return site.charger()
+
+
+@pytest.fixture
+def account(site: Site) -> int:
+    """The account of the tag CAFE."""
+    return site.tag("CAFE")
+
+
+def ago(**span: float) -> str:
+    return iso(utcnow() - timedelta(**span))
+
+
+def flags(site: Site, id: int) -> set[str]:
+    return set(site.transaction(id).flags.split())
+
+
+def test_e1_a_start_always_gets_an_id(site: Site, charger: ChargePoint) -> None:
+    site.tag("BLOCKED", allowed=False, user_id=None)
+    asked: list[Any] = [
+        {}, None, {"meterStart": 10}, {"idTag": "BLOCKED"}, {"connectorId": 0}, {"connectorId": -5},
+        {"connectorId": 1_600_000_000}, {"connectorId": 10**30}, {"connectorId": "2", "meterStart": "17"},
+        {"meterStart": -5}, {"meterStart": 10**30}, {"meterStart": 12.6}, {"timestamp": "yesterday"},
+        {"timestamp": 1700000000}, {"reservationId": -1}, {"idTag": {"idToken": "CAFE"}},
+    ]  # fmt: skip
+    answers = [charger.ask("StartTransaction", payload) for payload in asked]
+    ids = [answer["transactionId"] for answer in answers]
+    assert all(isinstance(id, int) and id > 0 for id in ids)
+    assert all(answer["idTagInfo"]["status"] for answer in answers)
+    assert len(site.all(Transaction)) == len(set(ids))
+
+
+def test_e1_a_refused_start_is_recorded_and_billed_if_it_charges(site: Site, charger: ChargePoint) -> None:
+    account = site.tag("POOR", credit_wh=0)
+    guarded = site.charger("GUARDED", require_rfid=True)
+    id = guarded.start("POOR")
+    assert site.transaction(id).refused == "no_credit"
+    guarded.meter(800, id)
+    assert site.spent(account) == 800
+    guarded.stop(id, 900)
+    assert site.spent(account) == 900
+
+
+def test_e2_ids_are_never_used_again(site: Site, charger: ChargePoint) -> None:
+    ids = [charger.start(f"T{number}", connectorId=number) for number in range(1, 6)]
+    other = site.charger("OTHER").start()
+    assert len({*ids, other}) == 6
+    assert ids == sorted(ids)
+
+
+def test_e3_the_chargers_times_count_and_ours_are_kept(site: Site, charger: ChargePoint) -> None:
+    before = utcnow()
+    id = charger.start(timestamp="2026-03-01T10:00:00+05:30")
+    charger.stop(id, 10, timestamp="2026-03-01T06:00:00.1234567")
+    row = site.transaction(id)
+    assert row.started_at.isoformat() == "2026-03-01T04:30:00+00:00"
+    assert row.stopped_at.isoformat() == "2026-03-01T06:00:00.123456+00:00"
+    assert before <= row.received_at <= row.stop_received_at
+    assert row.flags == ""
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "flag"),
+    [
+        ("1970-01-01T00:00:00Z", "clock_unset"),
+        ("0001-01-01T00:00:00Z", "clock_unset"),
+        ("9999-12-31T23:59:59.999999Z", "clock_ahead"),
+        ("9999-12-31T23:59:59-14:00", "no_clock"),
+        ("", "no_clock"),
+    ],
+)
+def test_e3_impossible_times_are_served_and_flagged(
+    site: Site, charger: ChargePoint, account: int, timestamp: str, flag: str
+) -> None:
+    id = charger.start(timestamp=timestamp, meterStart=5)
+    charger.meter(10, id, meterValue=[element([sample(20)], timestamp)])
+    assert flag in flags(site, id)
+    charger.stop(id, 105, timestamp=timestamp)
+    assert flag in flags(site, id)
+    assert site.transaction(id).energy_wh == site.spent(account) == 100
+    charger.ask("StatusNotification", {"connectorId": 1, "status": "Charging", "timestamp": timestamp})
+    assert site.one(Connector, connector_id=1).status == "Charging"
+    assert site.charger("NEXT").start(timestamp=timestamp) > id
+
+
+def test_e3_a_wrong_clock_does_not_keep_a_connector_busy(site: Site, charger: ChargePoint) -> None:
+    ahead = charger.start("A", timestamp="9999-01-01T00:00:00Z")
+    unset = charger.start("B", timestamp="1970-01-01T00:00:00Z")
+    right = charger.start("C")
+    assert [site.transaction(id).stopped_at is None for id in (ahead, unset, right)] == [False, False, True]
+    assert {"stale"} < flags(site, ahead)
+    assert {"stale"} < flags(site, unset)
+
+
+def test_e4_the_same_start_is_one_transaction(site: Site, charger: ChargePoint, account: int) -> None:
+    at = ago(minutes=5)
+    first = charger.started(timestamp=at, meterStart=100)
+    assert charger.started(timestamp=at, meterStart=100) == first, "running"
+    charger.meter(600, first["transactionId"])
+    charger.stop(first["transactionId"], 1100)
+    charger.reconnect()
+    assert charger.started("cafe", timestamp=at, meterStart=100) == first, "stopped"
+    row = site.one(Transaction)
+    assert (row.energy_wh, row.stopped_at is not None, site.spent(account)) == (1000, True, 1000)
+    others = [
+        charger.start(timestamp=at, meterStart=101),
+        charger.start(timestamp=at, meterStart=100, connectorId=2),
+        charger.start("BABE", timestamp=at, meterStart=100),
+        site.charger("OTHER").start(timestamp=at, meterStart=100),
+    ]
+    assert len({first["transactionId"], *others}) == 5
+
+
+def test_e4_a_repeated_refusal_is_the_same_refusal(site: Site) -> None:
+    guarded = site.charger("GUARDED", require_rfid=True)
+    at = ago(minutes=1)
+    first = guarded.started("STRANGER", timestamp=at)
+    site.tag("STRANGER")
+    assert guarded.started("STRANGER", timestamp=at)["transactionId"] == first["transactionId"]
+    assert guarded.started("STRANGER", timestamp=at)["idTagInfo"]["status"] == "Invalid"
+
+
+def test_e4_a_start_without_a_time_is_the_same_until_energy_flows(
+    site: Site, charger: ChargePoint, account: int
+) -> None:
+    asked = {"connectorId": 1, "idTag": "CAFE", "meterStart": 10}
+    first = charger.ask("StartTransaction", asked)
+    assert charger.ask("StartTransaction", asked) == first
+    charger.meter(500, first["transactionId"])
+    second = charger.ask("StartTransaction", asked)
+    assert second["transactionId"] != first["transactionId"]
+    assert "stale" in flags(site, first["transactionId"])
+    charger.ask("StopTransaction", {"transactionId": second["transactionId"], "meterStop": 20})
+    third = charger.ask("StartTransaction", asked)
+    assert third["transactionId"] != second["transactionId"], "a stopped one is over"
+
+
+def test_e4_the_same_start_twice_in_one_batch(site: Site, charger: ChargePoint) -> None:
+    twin = ChargePoint(site, charger.id)  # a second socket, before the first has noticed that it is dead
+    at, ids = ago(minutes=1), []
+    asking = [threading.Thread(target=lambda c=c: ids.append(c.start(timestamp=at))) for c in (charger, twin)]
+    with site.one_batch(2):
+        for thread in asking:
+            thread.start()
+    for thread in asking:
+        thread.join()
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
+    site.one(Transaction)
+
+
+def test_e5_every_stop_is_answered_and_what_fits_nothing_is_kept(
+    site: Site, charger: ChargePoint, account: int
+) -> None:
+    other = site.charger("OTHER")
+    foreign = other.start("CAFE")
+    claims = [99_999, -1, 0, foreign, 2**31, 2**63, 10**30, None, "abc", "", [1], {"a": 1}, 5.5, True]
+    for claim in claims:
+        charger.stop(claim, 10)
+    assert site.transaction(foreign).stopped_at is None, "never somebody else's"
+    found = {row.claimed_id: row.why for row in site.all(OddStop, charger_id=charger.id)}
+    assert found["99999"] == found[str(2**31)] == found["abc"] == "unknown"
+    assert found["-1"] == found["0"] == "not_positive"
+    assert found[str(foreign)] == "foreign"
+    assert found[""] == "missing"
+    assert len(site.all(OddStop)) == len(claims)
+    assert site.spent(account) == 0
+
+
+def test_e5_the_quarantine_keeps_the_stop_whole(site: Site, charger: ChargePoint) -> None:
+    payload = {
+        "transactionId": "a\x00b",
+        "meterStop": "many",
+        "note": "\ud800",
+        "deep": [[[[{"x": 10**400}]]]],
+    }
+    charger.ask("StopTransaction", payload)
+    found = site.one(OddStop)
+    assert found.claimed_id == "a\ufffdb"
+    assert found.payload["meterStop"] == "many"
+    assert set(found.payload) == set(payload)
+
+
+def test_e5_a_retry_of_a_stop_that_fits_nothing_is_kept_once(site: Site, charger: ChargePoint) -> None:
+    payload = {"transactionId": 4711, "meterStop": 5, "timestamp": ago(hours=1)}
+    for _ in range(3):
+        charger.ask("StopTransaction", payload)
+    site.charger("OTHER").ask("StopTransaction", payload)
+    assert [row.charger_id for row in site.all(OddStop)] == [charger.id, charger.id + 1]
+
+
+def test_e5_a_retry_changes_nothing(site: Site, charger: ChargePoint, account: int) -> None:
+    id = charger.start()
+    first = charger.stop(id, 700, idTag="CAFE", reason="EVDisconnected")
+    before = vars(site.transaction(id)) | {"_sa_instance_state": None}
+    assert charger.stop(id, 9000, idTag="CAFE", timestamp=ago(days=1), reason="Reboot") == first
+    assert vars(site.transaction(id)) | {"_sa_instance_state": None} == before
+    assert site.spent(account) == 700
+
+
+def test_e5_no_tag_and_no_reason(site: Site, charger: ChargePoint) -> None:
+    id = charger.start()
+    assert charger.ask("StopTransaction", {"transactionId": id, "meterStop": 5, "timestamp": ago()}) == {}
+    assert site.transaction(id).stop_reason == "Local"
+
+
+@pytest.mark.parametrize(
+    ("meter_stop", "energy_wh", "flag"),
+    [
+        (2500, 1500, ""),
+        (1000, 0, "meter_backwards"),
+        (999, 600, "meter_backwards"),
+        (1400, 400, "meter_backwards"),
+        (-50, 600, "meter_backwards"),
+        (None, 600, "no_meter_stop"),
+        ("many", 600, "no_meter_stop"),
+        (10**30, 600, "no_meter_stop"),
+        ("2500", 1500, ""),
+        (2499.6, 1499, ""),
+    ],
+)
+def test_e5_energy_is_never_negative(
+    site: Site, charger: ChargePoint, account: int, meter_stop: Any, energy_wh: int, flag: str
+) -> None:
+    id = charger.start(meterStart=1000)
+    charger.meter(1600, id)
+    charger.stop(id, meter_stop)
+    assert site.transaction(id).energy_wh == site.spent(account) == energy_wh
+    assert site.transaction(id).flags == flag
+
+
+def test_e5_malformed_transaction_data_stops_all_the_same(
+    site: Site, charger: ChargePoint, account: int
+) -> None:
+    at = "2026-01-01T00:00:00Z"
+    malformed: list[Any] = [
+        5, "x", {}, [], [None], [5], [{}], [{"timestamp": 5}], [{"sampledValue": 5}],
+        [{"sampledValue": [5, None, "x"]}], [{"sampledValue": [{}]}],
+        [{"timestamp": at, "sampledValue": [{"value": [1]}]}],
+        {"timestamp": at, "sampledValue": {"value": 5, "measurand": 7}},
+    ]  # fmt: skip
+    for number, told in enumerate(malformed, start=1):
+        id = charger.start(meterStart=number)
+        charger.stop(id, number + 100, transactionData=told)
+        assert site.transaction(id).energy_wh == 100
+    assert site.spent(account) == 100 * len(malformed)
+
+
+def test_e6_transaction_data_become_readings_once(site: Site, charger: ChargePoint) -> None:
+    id = charger.start()
+    told = [
+        element([sample(0, context="Transaction.Begin")], ago(minutes=9)),
+        element([sample(90, context="Transaction.End"), sample(7, "Power.Active.Import")], ago()),
+    ]
+    for _ in range(3):
+        charger.stop(id, 100, transactionData=told)
+    assert [row.value for row in site.all(MeterReading, transaction_id=id)] == [0, 90, 7]
+
+
+def test_e6_transaction_data_tell_the_end_where_meter_stop_is_missing(
+    site: Site, charger: ChargePoint, account: int
+) -> None:
+    id = charger.start()
+    charger.stop(id, None, transactionData=[element([sample(90, context="Transaction.End")])])
+    assert site.transaction(id).energy_wh == site.spent(account) == 90
+    assert flags(site, id) == {"no_meter_stop"}
+
+
+def test_e7_meter_values_without_their_transaction_go_to_the_running_one(
+    site: Site, charger: ChargePoint, account: int
+) -> None:
+    id = charger.start(connectorId=2)
+    foreign = site.charger("OTHER").start("OTHER")
+    for number, claimed in enumerate([None, 0, -1, 99_999, 2**40, foreign], start=1):
+        charger.meter(number * 100, claimed, connectorId=2)
+        assert site.transaction(id).energy_wh == number * 100
+    charger.meter(5000, None, connectorId=3)
+    charger.meter(6000, None, connectorId=0)
+    assert site.spent(account) == 600
+    assert [row.transaction_id for row in site.all(MeterReading)] == [id] * 6 + [None] * 2
+    assert site.transaction(foreign).energy_wh == 0
+
+
+def test_e7_meter_values_after_the_stop_are_readings_and_no_energy(
+    site: Site, charger: ChargePoint, account: int
+) -> None:
+    id = charger.start()
+    charger.stop(id, 100)
+    charger.meter(900, id)
+    assert site.spent(account) == 100
+    assert site.one(MeterReading).transaction_id == id
+
+
+def test_e7_a_stop_before_its_start(site: Site, charger: ChargePoint, account: int) -> None:
+    charger.stop(1, 500, timestamp=ago(minutes=1))
+    id = charger.start(timestamp=ago(minutes=30))
+    assert site.transaction(id).stopped_at is None, "the id that the stop made up is not this one's stop"
+    assert site.one(OddStop).claimed_id == "1"
+    charger.stop(id, 500, timestamp=ago(minutes=60))
+    assert flags(site, id) == {"stopped_before_start"}
+
+
+def test_e7_a_whole_session_three_days_late(site: Site, charger: ChargePoint, account: int) -> None:
+    id = charger.start(timestamp=ago(days=3), meterStart=100)
+    charger.meter(0, id, meterValue=[element([sample(600)], ago(days=3, minutes=-10))])
+    charger.stop(id, 1100, timestamp=ago(days=3, minutes=-30))
+    row = site.transaction(id)
+    assert (row.energy_wh, row.flags, site.spent(account)) == (1000, "", 1000)
+    assert row.stopped_at - row.started_at == timedelta(minutes=30) or row.stopped_at > row.started_at
+
+
+def test_e7_a_late_session_leaves_the_running_one_alone(
+    site: Site, charger: ChargePoint, account: int
+) -> None:
+    now = charger.start(meterStart=5000)
+    charger.ask("MeterValues", {"connectorId": 1, "transactionId": now, "meterValue": [
+        element([sample(5100), sample(11_000, "Power.Active.Import")])]})  # fmt: skip
+    late = charger.start("LATE", timestamp=ago(days=3), meterStart=100)
+    charger.meter(0, late, meterValue=[element([sample(600)], ago(days=3, minutes=-10))])
+    charger.stop(late, 1100, timestamp=ago(days=3, minutes=-30))
+    assert site.transaction(now).stopped_at is None
+    assert flags(site, late) == {"late"}
+    assert site.transaction(late).energy_wh == 1000
+    connector = site.one(Connector, connector_id=1)
+    assert (connector.meter_wh, connector.power_w) == (5100, 11_000), "what is true now stays"
+    charger.stop(now, 5500)
+    assert site.spent(account) == 500
+
+
+def test_e7_late_starts_do_not_pile_up(site: Site, charger: ChargePoint) -> None:
+    now = charger.start()
+    late = [charger.start(f"LATE{number}", timestamp=ago(days=number)) for number in range(1, 9)]
+    running = [row.id for row in site.all(Transaction) if row.stopped_at is None]
+    assert running == [now, late[-1]]
+    for id in late:
+        charger.stop(id, 70)
+        assert site.transaction(id).energy_wh == 70, "its own stop still counts"
+
+
+def test_e7_made_up_connectors_do_not_pile_up(site: Site, charger: ChargePoint) -> None:
+    for number in range(20):
+        charger.start(connectorId=1_600_000_000 + number, meterStart=number)
+    assert len([row for row in site.all(Transaction) if row.stopped_at is None]) == 1
+    assert {row.connector_id for row in site.all(Transaction)} == set(range(1_600_000_000, 1_600_000_020))
+    assert not site.all(Connector)
+
+
+def test_e7_connector_0_is_served(site: Site, charger: ChargePoint, account: int) -> None:
+    id = charger.start(connectorId=0)
+    charger.meter(10, None, connectorId=0)
+    charger.stop(id, 20)
+    assert (site.spent(account), flags(site, id)) == (20, {"odd_connector"})
+
+
+def test_e8_two_connectors_charge_at_once(site: Site, charger: ChargePoint, account: int) -> None:
+    one, two = charger.start("CAFE", connectorId=1), charger.start("BABE", connectorId=2)
+    charger.meter(100, one, connectorId=1)
+    charger.meter(200, two, connectorId=2)
+    charger.stop(one, 150)
+    assert site.transaction(two).stopped_at is None
+    charger.meter(300, None, connectorId=2)
+    charger.stop(two, 400)
+    assert [site.transaction(id).energy_wh for id in (one, two)] == [150, 400]
+
+
+def test_e8_a_start_ends_the_transaction_that_never_stopped(
+    site: Site, charger: ChargePoint, account: int
+) -> None:
+    old = charger.start(timestamp=ago(hours=2), meterStart=100)
+    charger.meter(700, old)
+    new = charger.start("BABE", timestamp=ago(hours=1), meterStart=900)
+    row = site.transaction(old)
+    assert (row.energy_wh, row.meter_stop_wh, row.stop_reason, row.flags) == (600, 700, "Other", "stale")
+    assert row.stopped_at == site.transaction(new).started_at
+    assert site.spent(account) == 600
+    charger.stop(old, 850, timestamp=ago(hours=1.5), reason="PowerLoss")
+    row = site.transaction(old)
+    assert (row.energy_wh, row.stop_reason, row.flags) == (750, "PowerLoss", "was_stale"), (
+        "its own stop came late"
+    )
+    charger.stop(old, 99_999)
+    assert site.spent(account) == 750
+    assert site.transaction(new).stopped_at is None
+
+
+def test_e8_staff_close_one_by_hand(site: Site, charger: ChargePoint, account: int) -> None:
+    id = charger.start(meterStart=100)
+    charger.meter(400, id)
+    site.close(id)
+    row = site.transaction(id)
+    assert (row.energy_wh, row.flags, site.spent(account)) == (300, "closed_by_staff", 300)
+    with pytest.raises(DomainError):
+        site.close(id)
+    for nobody in (id + 1, 0, -1, 2**40):
+        with pytest.raises(NotFound):
+            site.close(nobody)
+    charger.stop(id, 600)
+    assert (site.spent(account), flags(site, id)) == (500, {"was_closed_by_staff"})
+
+
+def test_e8_a_closed_transaction_without_readings_used_nothing(site: Site, charger: ChargePoint) -> None:
+    id = charger.start(meterStart=-30)
+    charger.meter(0, id)
+    site.close(id)
+    assert (site.transaction(id).meter_stop_wh, site.transaction(id).energy_wh) == (0, 30)
+
+
+def test_e9_a_bad_message_in_a_batch_costs_only_itself(
+    site: Site, charger: ChargePoint, account: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    others = [site.charger(f"CP-{number}") for number in range(4)]
+    ids: list[int] = []
+    asking = [threading.Thread(target=lambda c=c: ids.append(c.start(f"T{c.id}"))) for c in others]
+
+    def explode(_work: Any) -> None:
+        raise RuntimeError("a bug")
+
+    def ask_for_trouble() -> None:
+        with pytest.raises(RuntimeError):
+            site.journal.perform(explode)
+
+    failing = threading.Thread(target=ask_for_trouble)
+    with site.one_batch(5):
+        for thread in [*asking, failing]:
+            thread.start()
+    for thread in [*asking, failing]:
+        thread.join()
+    assert sorted(row.id for row in site.all(Transaction)) == sorted(ids)
+    assert len(ids) == 4
+
+
+def test_e9_a_new_process_goes_on_where_the_old_one_was_killed(
+    site: Site, charger: ChargePoint, account: int
+) -> None:
+    id = charger.start()
+    charger.meter(100, id)
+    heir = Site(site.engine)
+    successor = ChargePoint(heir, charger.id)
+    successor.meter(250, id)
+    successor.stop(id, 300)
+    heir.end()
+    assert site.spent(account) == 300
+
+
+def test_e3_times_do_not_depend_on_the_clock_of_the_test(
+    site: Site, charger: ChargePoint, clock: Clock
+) -> None:
+    clock.advance(days=400)
+    id = charger.start(timestamp=iso(clock()))
+    assert site.transaction(id).flags == ""
