@@ -201,10 +201,7 @@ def _endpoint_for_another_method() -> str | None:
     refusal = request.routing_exception
     if not isinstance(refusal, MethodNotAllowed) or not refusal.valid_methods:
         return None
-    from flask.globals import app_ctx
-
-    adapter = app_ctx.url_adapter if hasattr(app_ctx, "url_adapter") else None
-    adapter = current_app.create_url_adapter(request) if adapter is None else adapter
+    adapter = current_app.create_url_adapter(request)
     try:
         endpoint, _ = adapter.match(method=sorted(refusal.valid_methods)[0])  # type: ignore[union-attr]
     except (HTTPException, NotFound):

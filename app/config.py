@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
+from zoneinfo import available_timezones
 
 from dotenv import dotenv_values
 
@@ -165,6 +166,8 @@ def _check(found: Mapping[str, Any]) -> None:
         raise ValueError(f"OCPP_VALIDATION must be lenient or strict, not {found['OCPP_VALIDATION']!r}")
     if found["LANGUAGE_CODE"] not in ("en", "es"):
         raise ValueError(f"LANGUAGE_CODE must be en or es, not {found['LANGUAGE_CODE']!r}")
+    if found["TIME_ZONE"] and found["TIME_ZONE"] not in available_timezones():
+        raise ValueError(f"TIME_ZONE must be a zone such as America/Monterrey, not {found['TIME_ZONE']!r}")
     for name in ("OCPP_HEARTBEAT_INTERVAL", "OCPP_CALL_TIMEOUT", "OCPP_PING_INTERVAL", "WEB_CONCURRENCY"):
         if found[name] < 1:
             raise ValueError(f"{name} must be at least 1, not {found[name]}")
@@ -173,7 +176,9 @@ def _check(found: Mapping[str, Any]) -> None:
 def _database_url(found: Mapping[str, Any]) -> str:
     if found["DATABASE_URL"]:
         scheme, _, rest = found["DATABASE_URL"].partition("://")
-        return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else found["DATABASE_URL"]
+        return (
+            f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else found["DATABASE_URL"]
+        )
     if found["POSTGRES_DB"]:
         from sqlalchemy import URL
 

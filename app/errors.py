@@ -8,7 +8,6 @@ from flask import Flask, jsonify, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing.exceptions import WebsocketMismatch
 
 from app import access
 from app.domain_error import DomainError
@@ -28,8 +27,6 @@ def _domain_error(error: DomainError) -> ResponseReturnValue:
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
-    if isinstance(error, WebsocketMismatch):  # the charger's catch-all makes an ordinary 404 a mismatch
-        return shown(404, gettext("There is nothing at this address."))
     if error.code is not None and error.code < 400:  # a redirect
         return error.get_response()
     if error.code == 404:

@@ -15,5 +15,5 @@ def choose() -> str:
     chosen = session.get("language")
     if chosen in LANGUAGES:
         return str(chosen)
-    # The default comes first: it wins when the browser has no preference.
-    return request.accept_languages.best_match([default, *LANGUAGES]) or default
+    wanted = (tag.lower().partition("-")[0] for tag, quality in request.accept_languages if quality)
+    return next((code for code in wanted if code in LANGUAGES), default)

@@ -68,6 +68,14 @@ def in_query(name: str, description: str, schema: Node) -> Node:
     return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
+def body(schema: Node, example: Any) -> Node:
+    """What a request carries, as JSON or as a form."""
+    return {
+        "required": True,
+        "content": {JSON: {"schema": schema, "example": example}, FORM: {"schema": schema}},
+    }
+
+
 def answer(description: str, schema: Node, *, example: Any = None, media: str = JSON) -> Node:
     """What comes back when all goes well."""
     shown = {} if example is None else {"example": example}

@@ -13,6 +13,7 @@ from werkzeug.routing import Rule
 
 from app import access, logs, sites
 from app.blueprints import DOMAINS
+from app.domain_error import DomainError
 from app.language import LANGUAGES
 from app.version import __version__
 
@@ -73,11 +74,11 @@ def pages_of(domain: str) -> list[Page]:
 
 
 def visitor() -> Visitor | None:
-    """Who is logged in, if anybody is and the database can tell."""
+    """Who is logged in; nobody when the database cannot tell, or the token is wrong."""
     try:
         user = access.caller().user
         return Visitor(user.username, user.is_staff) if user else None
-    except SQLAlchemyError:
+    except (DomainError, SQLAlchemyError):
         return None
 
 
@@ -137,5 +138,5 @@ def _may_see(endpoint: str) -> bool:
     decided = access.rule_of(current_app, endpoint)
     try:
         return decided.who == access.ANYONE or access.may(decided, access.caller())
-    except SQLAlchemyError:
+    except (DomainError, SQLAlchemyError):
         return False

@@ -15,8 +15,9 @@ from urllib.parse import quote
 
 from flask import Flask, current_app, g, has_app_context, has_request_context, request
 from flask.wrappers import Request
-from werkzeug.exceptions import NotFound
-from werkzeug.routing import Map, MapAdapter
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing import Map, MapAdapter, RequestRedirect
+from werkzeug.routing.exceptions import WebsocketMismatch
 
 # Another process may have edited a Site row: look again after this many seconds.
 REFRESH_S = 5.0
@@ -48,7 +49,24 @@ class SiteAdapter(MapAdapter):
                 return self._labelled().match(*args, **kwargs)
             except NotFound:
                 pass
-        return super().match(*args, **kwargs)
+        try:
+            return super().match(*args, **kwargs)
+        except WebsocketMismatch:  # the chargers' catch-all matches every path
+            raise NotFound from None
+        except MethodNotAllowed as error:
+            if methods := [method for method in error.valid_methods or () if self._serves(method)]:
+                raise MethodNotAllowed(methods) from None
+            raise NotFound from None
+
+    def _serves(self, method: str) -> bool:
+        """Whether this method would do: the chargers' catch-all says GET of every path."""
+        try:
+            super().match(method=method)
+        except RequestRedirect:
+            return True
+        except HTTPException:
+            return False
+        return True
 
     def allowed_methods(self, path_info: str | None = None) -> Any:
         """For a 405's Allow header."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import factory
 from factory.alchemy import SQLAlchemyModelFactory
 
 from app.blueprints.accounts.models import RFID, Account, User
+from app.blueprints.nodes.models import Node
 from app.blueprints.ocpp.models import Charger, Connector, Transaction
+from app.blueprints.subscriptions.models import Product, Subscription
 from app.clock import utcnow
 from app.db import db
 
@@ -83,3 +87,38 @@ class TransactionFactory(_Factory):
     account = factory.SubFactory(AccountFactory)
     meter_start_wh = 0
     started_at = factory.LazyFunction(utcnow)
+
+
+class NodeFactory(_Factory):
+    """A node that has just registered."""
+
+    class Meta:
+        model = Node
+
+    hostname = factory.Sequence(lambda n: f"node{n}")
+    address = "192.0.2.10"
+    port = 8000
+
+
+class ProductFactory(_Factory):
+    """Something that is renewed every 30 days."""
+
+    class Meta:
+        model = Product
+
+    name = factory.Sequence(lambda n: f"Product {n}")
+    renewal_period = 30
+
+
+class SubscriptionFactory(_Factory):
+    """A driver's subscription, a period before its first renewal."""
+
+    class Meta:
+        model = Subscription
+
+    account = factory.SubFactory(AccountFactory)
+    product = factory.SubFactory(ProductFactory)
+    start_date = date(2026, 1, 1)
+    next_renewal = factory.LazyAttribute(
+        lambda row: row.start_date + timedelta(days=row.product.renewal_period)
+    )

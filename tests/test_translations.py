@@ -25,7 +25,7 @@ def source_messages() -> set[str | tuple[str, ...]]:
     with (APP / "translations" / "babel.cfg").open() as file:
         methods, options = parse_mapping_cfg(file)
     keywords = DEFAULT_KEYWORDS | parse_keywords(["lazy_gettext", "lazy_ngettext:1,2"])
-    found = extract_from_dir(str(APP), methods, options, keywords)
+    found = extract_from_dir(str(APP), methods, options, keywords, directory_filter=lambda folder: True)
     return {message for _, _, message, *_ in found}
 
 

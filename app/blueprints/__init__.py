@@ -23,7 +23,7 @@ DOMAINS = {
 class Domain(Blueprint):
     """A domain's blueprint. By subdomain its index is ``/dashboard/``: ``/`` there shows the domain's README."""
 
-    def make_setup_state(self, app: Flask, options: dict[str, Any], first_registration: bool = False) -> Any:
+    def make_setup_state(self, app: Any, options: dict[str, Any], first_registration: bool = False) -> Any:
         """Use the setup state that moves the index."""
         return _Mount(self, app, options, first_registration)
 

@@ -124,7 +124,7 @@ def test_credits_from_three_processes_at_once_all_count(app, work, database, tmp
         subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for _ in range(3)
     ]
-    outputs = [process.communicate(timeout=60)[0].decode() for process in processes]
+    outputs = [process.communicate(timeout=110)[0].decode() for process in processes]
 
     assert [process.returncode for process in processes] == [0, 0, 0], outputs
     assert sorted(outputs) == [f"joe has {total} kWh.\n" for total in ("2.500", "5.000", "7.500")]

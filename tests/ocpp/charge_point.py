@@ -62,7 +62,7 @@ class ChargePoint:
         timeout: float = 10.0,
         receive_buffer: int = 0,
     ) -> None:
-        self.timeout = timeout
+        self.path, self.timeout = path, timeout
         self.calls: deque[list[Any]] = deque()
         self._lock = threading.Lock()
         self.socket = handshake.opened(port, source, timeout, receive_buffer)

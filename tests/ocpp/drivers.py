@@ -21,7 +21,8 @@ def add_driver(
     write(
         server,
         """INSERT INTO user (username, password, email, phone_number, has_charger, is_staff, is_superuser,
-           is_active, session_key, added_on) VALUES (?, '', '', '', 0, 0, 0, ?, '', '2026-01-01 00:00:00.000000')""",
+           is_active, session_key, added_on)
+           VALUES (?, '', '', '', 0, 0, 0, ?, '', '2026-01-01 00:00:00.000000')""",
         name,
         active,
     )
@@ -71,9 +72,9 @@ def check_books(server: RunningServer) -> None:
     """Every account's total is the sum of its transactions' energy."""
     wrong = read(
         server,
-        """SELECT a.id, a.spent_wh, COALESCE(SUM(t.energy_wh), 0) AS energy_wh
+        """SELECT a.id, a.spent_wh, COALESCE(SUM(t.energy_wh), 0) AS used_wh
            FROM account a LEFT JOIN charge_transaction t ON t.account_id = a.id
-           GROUP BY a.id HAVING a.spent_wh <> energy_wh""",
+           GROUP BY a.id HAVING a.spent_wh <> used_wh""",
     )
     assert wrong == []
 

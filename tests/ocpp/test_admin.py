@@ -422,6 +422,22 @@ def test_a_wrong_parameter_sends_nothing(
     assert "is-invalid" in page.text
 
 
+def test_links_fill_in_what_they_are_about(staff: Browser, work: UnitOfWork) -> None:
+    charger = ChargerFactory()
+    ConnectorFactory(charger=charger, connector_id=2)
+    transaction = TransactionFactory(charger=charger, connector_id=1).id
+    page = staff.get(f"/admin/charger/details/?id={charger.id}").text
+
+    links = [
+        link.replace("&amp;", "&") for link in re.findall(r'href="(/admin/charger/command/[^"]+)"', page)
+    ]
+    stop = next(link for link in links if "transaction_id=" in link)
+    start = next(link for link in links if "connector_id=" in link)
+
+    assert f'value="{transaction}"' in staff.get(stop).text
+    assert re.search(r'name="connector_id"[^>]*value="2"', staff.get(start).text)
+
+
 def test_each_charger_answers_for_itself(staff: Browser, work: UnitOfWork) -> None:
     ids = [str(ChargerFactory(charger_id=f"CP{number}").id) for number in range(3)]
 

@@ -18,8 +18,8 @@ from tests.servers import RunningServer, running_server
 pytestmark = pytest.mark.usefixtures("books")
 Rows = Callable[..., list[dict[str, Any]]]
 NINE = (
-    "Available", "Preparing", "Charging", "SuspendedEVSE", "SuspendedEV", "Finishing", "Reserved", "Unavailable",
-    "Faulted",
+    "Available", "Preparing", "Charging", "SuspendedEVSE", "SuspendedEV", "Finishing", "Reserved",
+    "Unavailable", "Faulted",
 )  # fmt: skip
 
 
@@ -179,8 +179,9 @@ def test_c4_nine_statuses(server: RunningServer, connect: Connect, rows: Rows, a
     charger = connect(server, f"/{cid}")
     for number, word in enumerate(NINE, start=1):
         status(charger, word, number)
-    found = rows("SELECT status FROM connector c JOIN charger p ON p.id = c.charger_id WHERE p.charger_id = ? "
-                 "ORDER BY connector_id", cid)  # fmt: skip
+    sql = """SELECT status FROM connector c JOIN charger p ON p.id = c.charger_id
+             WHERE p.charger_id = ? ORDER BY connector_id"""
+    found = rows(sql, cid)
     assert tuple(row["status"] for row in found) == NINE
     shown = api.get(f"/ocpp/chargers/{cid}/")[1]["connectors"]
     assert [connector["status"] for connector in shown] == list(NINE)

@@ -18,7 +18,7 @@ from flask import Flask
 from app.blueprints.accounts.services import create_token, create_user
 from app.blueprints.ocpp import dispatch, feed
 from app.blueprints.ocpp.models import OcppMessage
-from app.blueprints.ocpp.services import overview
+from app.blueprints.ocpp.services import message_log, overview
 from app.clock import utcnow
 from app.db import UnitOfWork, db, unit_of_work
 from tests.clients import Browser
@@ -466,6 +466,20 @@ def test_the_log_can_be_searched(staff: Browser, work: UnitOfWork) -> None:
     assert "needle 100%" in staff.get("/ocpp/log/CP1/?q=%25").text
     assert "straw" not in staff.get("/ocpp/log/CP1/?q=%25").text
     assert "Nothing here matches" in staff.get("/ocpp/log/CP1/?q=%00zzz").text
+
+
+def test_a_search_goes_through_everything_in_pieces(
+    staff: Browser, work: UnitOfWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_log, "SEARCHED_AT_ONCE", 2)
+    charger = ChargerFactory(charger_id="CP1")
+    for number in range(7):
+        say(work, charger, f"{'needle' if number % 3 == 0 else 'hay'}-{number}")
+
+    page = staff.get("/ocpp/log/CP1/?q=needle").text
+
+    assert page.index("needle-0") < page.index("needle-3") < page.index("needle-6")
+    assert "hay" not in page
 
 
 def test_older_messages_are_a_page_away(staff: Browser, work: UnitOfWork) -> None:

@@ -306,9 +306,11 @@ def test_c3_a_redis_that_forgets_everything_is_told_again(
 
 @pytest.fixture
 def double(redis: RedisServer, tmp_path: Path) -> Iterator[RunningServer]:
+    redis.forget()
     server = RunningServer(tmp_path, REDIS_URL=redis.url, WEB_CONCURRENCY="2")
     server.migrate()
     server.start()
+    eventually(lambda: redis.processes() >= 2, 20)
     yield server
     server.stop()
 

@@ -152,6 +152,8 @@ def test_f1_the_newest_of_a_message_counts_whatever_its_order(site: Site, charge
         transactionId=id,
     )
     assert site.transaction(id).energy_wh == connector(site).meter_wh == 300
+    tell(charger, element([sample(50, "SoC")]), element([sample(400)], ago(seconds=30)), transactionId=id)
+    assert site.transaction(id).energy_wh == connector(site).meter_wh == 400
     assert site.transaction(id).flags == ""
 
 

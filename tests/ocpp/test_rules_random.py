@@ -176,7 +176,7 @@ def test_e_any_order_of_messages_gives_what_the_model_gives(site: Site, seed: in
     model.compare()
 
 
-NONSENSE = [
+NONSENSE: list[Any] = [
     None, True, False, 0, -1, 1, 255, 256, 1_600_000_000, 2**31 - 1, 2**31, 2**53 + 1, 2**63 - 1, 2**63,
     2**64, 10**30, -(2**63), -(10**30), 0.5, 1e15, 1e308, float("inf"), float("-inf"), float("nan"), "", " ",
     "0", "-1", "NaN", "Infinity", "1e400", "1,5", "kein", "x" * 10_000, "\x00", "a\x00b", "\ud800", "🔌" * 30,
@@ -225,14 +225,14 @@ def asked(charger: ChargePoint, rng: random.Random, count: int) -> set[str]:
 def test_e_nonsense_is_served_where_it_can_be(site: Site) -> None:
     rng = random.Random(4)
     site.tag("CAFE")
-    assert asked(site.charger("LENIENT"), rng, 500) == set()
-    assert len(site.all(OcppMessage)) == 500
+    assert asked(site.charger("LENIENT"), rng, 300) == set()
+    assert len(site.all(OcppMessage)) == 300
 
 
 def test_e_nonsense_is_refused_in_the_words_of_the_standard(site: Site) -> None:
     rng = random.Random(5)
     site.tag("CAFE")
-    codes = asked(site.charger("STRICT", strict=True), rng, 300)
+    codes = asked(site.charger("STRICT", strict=True), rng, 200)
     assert codes == {
         "FormationViolation", "OccurenceConstraintViolation", "PropertyConstraintViolation",
         "TypeConstraintViolation",

@@ -67,5 +67,4 @@ def init_app(app: Flask) -> None:
     app.config["WTF_CSRF_TIME_LIMIT"] = None  # as long as the session: a form may stand open over lunch
     login.session_protection = None  # a phone's address changes on the way
     login.user_loader(load_user)
-    login.init_app(app)
     access.identify = identify

@@ -17,6 +17,7 @@ from app.blueprints.ocpp.models import Transaction
 from app.blueprints.ocpp.services import history, message_log, overview
 from app.blueprints.ocpp.services.overview import Overview, iso, kwh
 from app.blueprints.ocpp.views import bp
+from app.body import body
 from app.db import db
 from app.domain_error import NotFound
 
@@ -101,14 +102,6 @@ def close_transaction(transaction_id: int) -> ResponseReturnValue:
     found = history.find(db.session(), transaction_id)
     assert found is not None  # transactions are never deleted
     return history.told(found)
-
-
-def body() -> dict[str, Any]:
-    """What a request carries: JSON, else a form."""
-    if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        return request.form.to_dict()
-    told = request.get_json(force=True, silent=True)
-    return told if isinstance(told, dict) else {}
 
 
 def _caller_id() -> int:

@@ -12,7 +12,8 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import redis
@@ -26,8 +27,9 @@ EXPIRY_S = 40
 RENEW_S = 10.0
 # After Redis was away, what it knows is incomplete for so long.
 SETTLE_S = 5.0
-# A subscription that has not heard its own ping for so long is dead.
+# A listener tells itself something when nobody else does; one that hears nothing for so long is cut off.
 SILENCE_S = 20.0
+ECHO = "{}"
 FORGET_PROCESS_S = 3600.0
 # How often who waits for an answer looks whether the other process still lives.
 LOOK_UP_S = 2.0
@@ -66,15 +68,16 @@ class Bus:
         self._wake = threading.Event()
         self._closed = False
         self._keeper: threading.Thread | None = None
+        # Known to be away: nobody waits for it again before the listener has heard it.
         self._away = False
         self._back_at = float("-inf")
         self._living: set[str] = set()
 
     def start(self) -> None:
         """Listen, and keep this process's presence alive."""
-        threading.Thread(target=self._listen, name="bus listener", daemon=True).start()
         self._keeper = threading.Thread(target=self._keep, name="bus presence", daemon=True)
         self._keeper.start()
+        threading.Thread(target=self._listen, name="bus listener", daemon=True).start()
 
     def close(self, timeout_s: float = 2.0) -> None:
         """This process ends: it holds nobody any more."""
@@ -106,15 +109,13 @@ class Bus:
             raise Away
 
     def _ask_each(self, question: Callable[[Any, str], Any]) -> dict[str, Any]:
-        try:
-            known = map(str, self._redis.zrange(PROCESSES, 0, -1))
+        with self._talk() as client:
+            known = map(str, client.zrange(PROCESSES, 0, -1))
             others = [process for process in known if process != self.process]
-            pipe = self._redis.pipeline(transaction=False)
+            pipe = client.pipeline(transaction=False)
             for process in others:
                 question(pipe, _key(process))
             answers = pipe.execute()
-        except (redis.RedisError, OSError) as error:
-            raise Away from error
         return {process: answer for process, answer in zip(others, answers, strict=True) if answer}
 
     def _keep(self) -> None:
@@ -127,13 +128,11 @@ class Bus:
                 if time.monotonic() - looked_at > RENEW_S:
                     looked_at = time.monotonic()
                     self._look_for_the_dead()
-                self._wake.wait(RENEW_S)
-            except (Away, redis.RedisError, OSError) as error:
+            except Away:
                 known = False
-                log.debug("presence could not be told: %s", error)
-                time.sleep(1.0)
+            self._wake.wait(RENEW_S)
             self._wake.clear()
-        self._quietly(self._leave)
+        self._leave()
 
     def _tell(self, whole: bool) -> None:
         """Write for those that changed, or for all, whether we hold them now."""
@@ -144,25 +143,29 @@ class Bus:
     def _write(self, charger_ids: Collection[str], anew: bool = False) -> bool:
         """Write whether we hold these chargers, now. Return whether Redis knew of any that we hold."""
         here = {id: text for id in charger_ids if (text := self.details(id)) is not None}
-        key, pipe = _key(self.process), self._redis.pipeline()
-        pipe.expire(key, EXPIRY_S)
-        if anew:
-            pipe.delete(key)
-        elif gone := [id for id in charger_ids if id not in here]:
-            pipe.hdel(key, *gone)
-        if here:
-            pipe.hset(key, mapping=here)  # type: ignore[arg-type]
+        key = _key(self.process)
+        with self._talk() as client:
+            pipe = client.pipeline()
             pipe.expire(key, EXPIRY_S)
-            pipe.publish(EVERYBODY, json.dumps({"topic": ARRIVED, "from": self.process, "chargers": here}))
-        pipe.zadd(PROCESSES, {self.process: time.time()})
-        pipe.zremrangebyscore(PROCESSES, 0, time.time() - FORGET_PROCESS_S)
-        return bool(pipe.execute()[0])
+            if anew:
+                pipe.delete(key)
+            elif gone := [id for id in charger_ids if id not in here]:
+                pipe.hdel(key, *gone)
+            if here:
+                pipe.hset(key, mapping=here)  # type: ignore[arg-type]
+                pipe.expire(key, EXPIRY_S)
+                told = {"topic": ARRIVED, "from": self.process, "chargers": here}
+                pipe.publish(EVERYBODY, json.dumps(told))
+            pipe.zadd(PROCESSES, {self.process: time.time()})
+            pipe.zremrangebyscore(PROCESSES, 0, time.time() - FORGET_PROCESS_S)
+            return bool(pipe.execute()[0])
 
     def _leave(self) -> None:
-        pipe = self._redis.pipeline()
-        pipe.delete(_key(self.process))
-        pipe.zrem(PROCESSES, self.process)
-        pipe.execute()
+        with suppress(Away), self._talk() as client:
+            pipe = client.pipeline()
+            pipe.delete(_key(self.process))
+            pipe.zrem(PROCESSES, self.process)
+            pipe.execute()
 
     def _look_for_the_dead(self) -> None:
         """A process that was killed tells nobody: its chargers' pages must be told that something changed."""
@@ -180,53 +183,67 @@ class Bus:
         """
         reply_to = f"constellation:reply:{uuid.uuid4().hex}"
         text = json.dumps({**message, "reply_to": reply_to})
-        try:
-            if not self._redis.publish(_channel(process), text):
+        with self._talk() as client:
+            if not client.publish(_channel(process), text):
                 self._check_settled()
                 return {"lost": True}
-            while not (found := self._redis.blpop([reply_to], timeout=LOOK_UP_S)):
-                if not self._redis.pubsub_numsub(_channel(process))[0][1]:
+            while not (found := client.blpop([reply_to], timeout=LOOK_UP_S)):
+                if not client.pubsub_numsub(_channel(process))[0][1]:
                     return {}
-        except (redis.RedisError, OSError) as error:
-            raise Away from error
         answer: Message = json.loads(found[1])
         return answer
 
     def broadcast(self, topic: str, message: Message) -> None:
         """Tell every process."""
         text = json.dumps({"topic": topic, "from": self.process, **message})
-        self._quietly(lambda: self._redis.publish(EVERYBODY, text))
+        with suppress(Away), self._talk() as client:
+            client.publish(EVERYBODY, text)
 
     def _listen(self) -> None:
         while not self._closed:
             try:
                 self._follow()
             except (redis.RedisError, OSError) as error:
-                if not self._away:
-                    log.warning("the bus is away: %s", error)
-                self._away = True
+                self._lose(error)
                 time.sleep(1.0)
 
     def _follow(self) -> None:
         """Receive until the connection ends; then Redis raises."""
         with self._redis.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
             channel.subscribe(EVERYBODY, _channel(self.process))
-            channel.ping()
-            self._returned()
+            self._redis.publish(_channel(self.process), ECHO)
             heard_at = asked_at = time.monotonic()
             while not self._closed:
                 message, now = channel.get_message(timeout=1.0), time.monotonic()
                 if message is not None:
                     heard_at = now
+                    self._return()
                     self._received(message)
                 elif now - heard_at > SILENCE_S:
                     raise redis.ConnectionError("Redis is silent")
-                elif now - max(heard_at, asked_at) > SILENCE_S / 4:
-                    channel.ping()
+                elif self._away or now - max(heard_at, asked_at) > SILENCE_S / 4:
+                    self._redis.publish(_channel(self.process), ECHO)
                     asked_at = now
 
-    def _returned(self) -> None:
-        """Redis is there again: tell it whom we hold, and followers that they may have missed something."""
+    @contextmanager
+    def _talk(self) -> Iterator[redis.Redis]:
+        """Redis, unless it is known to be away. Raises ``Away``, also for what goes wrong inside."""
+        if self._away:
+            raise Away
+        try:
+            yield self._redis
+        except (redis.RedisError, OSError) as error:
+            if not isinstance(error, redis.ResponseError):
+                self._lose(error)
+            raise Away from error
+
+    def _lose(self, error: Exception) -> None:
+        if self._keeper is not None and not self._away:  # else nobody would notice that it is back
+            log.warning("the bus is away: %s", error)
+            self._away = True
+
+    def _return(self) -> None:
+        """Redis is heard again: tell it whom we hold, and followers that they may have missed something."""
         if not self._away:
             return
         log.warning("the bus is back")
@@ -235,10 +252,10 @@ class Bus:
         self.on_gap()
 
     def _received(self, message: Mapping[str, Any]) -> None:
-        if message["type"] != "message":
-            return
         try:
             told = json.loads(message["data"])
+            if not told:  # the echo
+                return
             if message["channel"] != EVERYBODY:
                 threading.Thread(target=self._serve, args=(told,), daemon=True).start()
             elif told.get("from") != self.process:
@@ -253,16 +270,11 @@ class Bus:
         except Exception:  # the asker waits for an answer
             log.exception("a command of another process failed")
             answer = "{}"
-        pipe = self._redis.pipeline()
-        pipe.rpush(reply_to, answer)
-        pipe.expire(reply_to, REPLY_EXPIRY_S)
-        self._quietly(pipe.execute)
-
-    def _quietly(self, act: Callable[[], Any]) -> None:
-        try:
-            act()
-        except (redis.RedisError, OSError) as error:
-            log.debug("the bus is away: %s", error)
+        with suppress(Away), self._talk() as client:
+            pipe = client.pipeline()
+            pipe.rpush(reply_to, answer)
+            pipe.expire(reply_to, REPLY_EXPIRY_S)
+            pipe.execute()
 
 
 def _key(process: str) -> str:

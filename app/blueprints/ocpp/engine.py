@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask
 
 from app.blueprints.ocpp import dispatch, live
-from app.blueprints.ocpp.bus import ARRIVED, Bus
+from app.blueprints.ocpp.bus import ARRIVED, Away, Bus
 from app.blueprints.ocpp.central_system import v16
 from app.blueprints.ocpp.dispatch import Dispatcher
 from app.blueprints.ocpp.exchange import CentralSystem
@@ -57,7 +58,7 @@ class Engine:
             self._listening = True
         self.bus.on_command = self.dispatcher.serve
         self.bus.on_broadcast = self._heard
-        self.bus.on_gap = self.live.missed
+        self.bus.on_gap = self._missed
         self.bus.present = self.registry.all
         self.bus.details = self._details
         self.bus.start()
@@ -84,6 +85,15 @@ class Engine:
                 self._arrived_elsewhere(charger_id, details)
         elif topic == live.TOPIC:
             self.live.heard(message)
+
+    def _missed(self) -> None:
+        """What other processes told did not reach us."""
+        assert self.bus is not None
+        self.live.missed()
+        with suppress(Away):
+            for held in self.bus.elsewhere().values():
+                for charger_id, details in held.items():
+                    self._arrived_elsewhere(charger_id, details)
 
     def _arrived_elsewhere(self, charger_id: str, details: str) -> None:
         """Another process holds this charger now; an older connection of it here is of no use any more."""

@@ -46,8 +46,8 @@ class Exchange:
     __slots__ = ("_answered", "_central_system", "_charger", "_incoming", "_journal", "_on_boot", "needs")
 
     def __init__(
-        self, charger: int, incoming: Incoming, answered: Answered, central_system: CentralSystem, journal: Journal,
-        on_boot: Callable[[str], None],
+        self, charger: int, incoming: Incoming, answered: Answered, central_system: CentralSystem,
+        journal: Journal, on_boot: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._charger, self._incoming, self._answered = charger, incoming, answered
         self._central_system, self._journal, self._on_boot = central_system, journal, on_boot
@@ -93,7 +93,9 @@ class Exchange:
         incoming = self._incoming
         if incoming.fault is not None:
             return Needs(self._charger)
-        id_tag = authorization.normalized(incoming.payload.get("idTag")) if incoming.action in TAGGED else None
+        id_tag = (
+            authorization.normalized(incoming.payload.get("idTag")) if incoming.action in TAGGED else None
+        )
         return Needs(self._charger, id_tag, incoming.action in CHARGING)
 
     def _told(self) -> dict[str, Any]:
@@ -142,8 +144,9 @@ class OutgoingRecord:
         work.add(
             "message",
             (
-                self._charger, "out", now, now if outgoing.answer_text else None, outgoing.action, outgoing.id,
-                storable(masked(outgoing)), storable(outgoing.answer_text[:MAX_LOGGED]) or None, code[:40], "",
+                self._charger, "out", now, now if outgoing.answer_text else None, outgoing.action,
+                outgoing.id, storable(masked(outgoing)), storable(outgoing.answer_text[:MAX_LOGGED]) or None,
+                code[:40], "",
             ),
         )  # fmt: skip
 
@@ -155,7 +158,9 @@ class OutgoingRecord:
         log.error("a command's record was lost: %r", error)
 
 
-def record_incoming(work: Work, charger: int, incoming: Incoming, answer: str | None, error_code: str) -> None:
+def record_incoming(
+    work: Work, charger: int, incoming: Incoming, answer: str | None, error_code: str
+) -> None:
     """One row of the message log for a frame of the charge point and our answer."""
     now = work.db.stored(work.now)
     id = incoming.id if isinstance(incoming.id, str) else "" if incoming.id is None else str(incoming.id)
@@ -179,7 +184,7 @@ def masked(outgoing: Outgoing) -> str:
 
 
 def storable(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """What every database takes: no NUL, no lone surrogates. Containers are gone through, as deep as makes sense."""
+    """What every database takes: no NUL, no lone surrogates; containers too, as deep as makes sense."""
     if isinstance(value, str):
         if value.isascii() and "\x00" not in value:
             return value

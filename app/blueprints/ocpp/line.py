@@ -23,7 +23,8 @@ NORMAL, GOING_AWAY, PROTOCOL_ERROR, POLICY, TOO_BIG = 1000, 1001, 1002, 1008, 10
 # A charger that does not read its answers may leave this much unsent.
 MAX_UNSENT_BYTES = 4 * 1024 * 1024
 SEND_TIMEOUT_S = 30.0
-RECEIVE_BYTES = 16_384
+RECEIVE_BYTES = 8_192
+MAX_PAUSE_S = 0.1
 # How long somebody who was told goodbye may take to hang up.
 LINGER_S = 3.0
 # The mark on a request whose frames we read ourselves.
@@ -81,7 +82,8 @@ class Line:
             if self._is_over():
                 break
             if len(chunk) == RECEIVE_BYTES:
-                time.sleep(0)  # somebody sends faster than we read: the others have their turn
+                # Somebody sends faster than we read: the others have as much time as this one took.
+                time.sleep(min(time.monotonic() - self.heard_at, MAX_PAUSE_S))
         self.open = False
         self._server.connected = False
         self._server.sock.close()

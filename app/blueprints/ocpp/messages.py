@@ -15,7 +15,7 @@ def camel(name: str) -> str:
 
 
 class Request:
-    """Builds a request object from a payload; what is missing is None. ``told`` is what the charge point sent."""
+    """Builds a request from a payload; what is missing is None. ``told`` is what the charge point sent."""
 
     def __init__(self, name: str) -> None:
         base = getattr(call, name)

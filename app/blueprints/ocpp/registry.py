@@ -18,7 +18,9 @@ log = logging.getLogger(__name__)
 
 # How long an old socket has to answer a ping before a newcomer from elsewhere takes its place.
 PROBE_S = 3.0
+# How long they may take to hang up after our goodbye; less when the process ends.
 LINGER_S = 3.0
+HURRIED_S = 1.0
 TICK_S = 1.0
 REPLACED = 1000
 RESTART = "the central system restarts"
@@ -152,7 +154,7 @@ class Registry:
     def _look_after(self, line: Line, now: float) -> None:
         """Ping the quiet, hang up on the dead and on those who do not take a goodbye."""
         if not line.open:
-            if line.closed_at and now - line.closed_at > LINGER_S:
+            if line.closed_at and now - line.closed_at > (HURRIED_S if self.closing else LINGER_S):
                 line.abort()
             return
         if line.pinged_at and now - line.pinged_at > self._ping_interval_s:
@@ -162,5 +164,3 @@ class Registry:
                 line.ping()
             except LineClosed:
                 log.debug("a quiet line was closed already")
-
-

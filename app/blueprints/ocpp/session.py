@@ -111,7 +111,7 @@ class Session:
         The ``Outgoing`` has a result, an error, is ``lost`` (the socket closed) or has none (time is up).
         Raises ``NotSent`` where the standard forbids to ask.
         """
-        return self.outbox.call(action, payload, timeout_s)
+        return self.outbox.call(action, self.version.in_order(action, payload), timeout_s)
 
     def booted(self, registration: str) -> None:
         """Boot has been answered so."""

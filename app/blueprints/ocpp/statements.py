@@ -1,8 +1,8 @@
 """The SQL of the message path: written once, executed on the driver with plain tuples, many rows at a time.
 
-What SQLAlchemy does for each row (types, parameters, result objects) costs more than the database itself, so the
-hot path speaks to the driver. SQL is written in PostgreSQL's words with ``?`` for a parameter; SQLite's differ in
-two places only, below.
+What SQLAlchemy does for each row (types, parameters, result objects) costs more than the database itself, so
+the hot path speaks to the driver. SQL is written in PostgreSQL's words with ``?`` for a parameter; SQLite's
+differ in two places only, below. Names of tables and columns come from our own models.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class Dialogue:
 
     def pipeline(self) -> AbstractContextManager[Any]:
         """Statements inside the block go to PostgreSQL in one go, and their results are read at its end."""
-        return nullcontext() if self.sqlite else self.connection.connection.driver_connection.pipeline()
+        connection: Any = self.connection.connection.driver_connection
+        return nullcontext() if self.sqlite else connection.pipeline()
 
     def members(self, values: Iterable[Any]) -> Any:
         """A list as one parameter, for ``= ANY(?)``."""
@@ -90,7 +91,7 @@ class Insert:
     def __init__(self, table: Table, columns: Sequence[str], suffix: str = "") -> None:
         names = ", ".join(columns)
         marks = ", ".join("?" * len(columns))
-        self.sqlite = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) {suffix}"
+        self.sqlite = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) {suffix}"  # noqa: S608
         self.columns = tuple(columns)
         self.postgres = f"INSERT INTO {table.name} ({names}) {_recordset(table, columns)} {suffix}"
 
@@ -100,17 +101,16 @@ class Insert:
 
 
 class Update:
-    """Updates rows by key, in bulk. ``sets`` gives each column's expression with ``{}`` for the row's value."""
+    """Updates rows by key, in bulk. ``sets``: each column's expression, with ``{}`` for the row's value."""
 
     def __init__(self, table: Table, sets: Mapping[str, str], key: str = "id") -> None:
         name = table.name
         at_once = ", ".join(f"{column} = {form.format('?')}" for column, form in sets.items())
         joined = ", ".join(f"{column} = {form.format('v.' + column)}" for column, form in sets.items())
         columns = [*sets, key]
-        self.sqlite = f"UPDATE {name} SET {at_once} WHERE {key} = ?"
-        self.postgres = (
-            f"UPDATE {name} SET {joined} FROM ({_recordset(table, columns)}) AS v WHERE {name}.{key} = v.{key}"
-        )
+        source = _recordset(table, columns)
+        self.sqlite = f"UPDATE {name} SET {at_once} WHERE {key} = ?"  # noqa: S608
+        self.postgres = f"UPDATE {name} SET {joined} FROM ({source}) AS v WHERE {name}.{key} = v.{key}"  # noqa: S608
         self.columns = tuple(columns)
 
     def execute(self, dialogue: Dialogue, rows: Sequence[Sequence[Any]]) -> None:
@@ -133,7 +133,7 @@ def _recordset(table: Table, columns: Sequence[str]) -> str:
     kinds = ", ".join(f"{column} {_postgres_type(table.c[column].type)}" for column in columns)
     casts = {column: "::json" for column in columns if isinstance(table.c[column].type, JSON)}
     names = ", ".join(f"r.{column}{casts.get(column, '')} AS {column}" for column in columns)
-    return f"SELECT {names} FROM json_to_recordset(?::json) AS r({kinds})"
+    return f"SELECT {names} FROM json_to_recordset(?::json) AS r({kinds})"  # noqa: S608
 
 
 def _postgres_type(type_: Any) -> str:

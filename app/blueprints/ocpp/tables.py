@@ -25,11 +25,13 @@ def _table(model: Any) -> Table:
     return table
 
 
-CHARGERS = "SELECT id, charger_id, require_rfid, registration_status, last_seen FROM charger WHERE id = ANY(?)"
+CHARGERS = (
+    "SELECT id, charger_id, require_rfid, registration_status, last_seen FROM charger WHERE id = ANY(?)"
+)
 
 _TRANSACTION = """
-    SELECT id, charger_id, connector_id, id_tag, account_id, meter_start_wh, meter_last_wh, meter_stop_wh, energy_wh,
-           started_at, stopped_at, stop_received_at, stop_reason, stop_id_tag, refused, flags
+    SELECT id, charger_id, connector_id, id_tag, account_id, meter_start_wh, meter_last_wh, meter_stop_wh,
+           energy_wh, started_at, stopped_at, stop_received_at, stop_reason, stop_id_tag, refused, flags
     FROM charge_transaction
 """
 # Locked, because staff may close a transaction from another process.
@@ -44,8 +46,8 @@ SAME_START = """
     WHERE charger_id = ? AND connector_id = ? AND id_tag = ? AND started_at = ? AND meter_start_wh = ?
 """
 START_TRANSACTION = """
-    INSERT INTO charge_transaction (charger_id, connector_id, id_tag, account_id, meter_start_wh, meter_last_wh,
-        energy_wh, started_at, received_at, refused, flags, stop_reason, stop_id_tag)
+    INSERT INTO charge_transaction (charger_id, connector_id, id_tag, account_id, meter_start_wh,
+        meter_last_wh, energy_wh, started_at, received_at, refused, flags, stop_reason, stop_id_tag)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (charger_id, connector_id, id_tag, started_at, meter_start_wh) DO NOTHING
     RETURNING id
@@ -63,15 +65,15 @@ UPDATE_TRANSACTION = Update(
 
 # Unknown tags remembered per charger: those seen last.
 MAX_UNKNOWN_TAGS = 100
-FORGET_TAGS = f"""
+FORGET_TAGS = """
     DELETE FROM unknown_tag WHERE id IN (
         SELECT id FROM (
             SELECT id, row_number() OVER (PARTITION BY charger_id ORDER BY last_seen DESC, id DESC) AS place
             FROM unknown_tag WHERE charger_id IN (
                 SELECT charger_id FROM unknown_tag WHERE charger_id = ANY(?)
-                GROUP BY charger_id HAVING count(*) > {MAX_UNKNOWN_TAGS}
+                GROUP BY charger_id HAVING count(*) > ?
             )
-        ) AS seen WHERE place > {MAX_UNKNOWN_TAGS}
+        ) AS seen WHERE place > ?
     )
 """
 # A charger repeats a stop that was not answered; that is soon, so the newest few are enough to know it again.
@@ -109,12 +111,14 @@ INSERTS = {
     "reading": Insert(
         _table(MeterReading),
         (
-            "charger_id", "connector_id", "transaction_id", "at", "measurand", "value", "unit", "context", "phase",
-            "location", "format", "raw_value", "raw_unit",
+            "charger_id", "connector_id", "transaction_id", "at", "measurand", "value", "unit", "context",
+            "phase", "location", "format", "raw_value", "raw_unit",
         ),
     ),
     "refusal": Insert(_table(Refusal), ("at", "charger_id", "id_tag", "action", "status", "reason")),
-    "odd_stop": Insert(_table(OddStop), ("charger_id", "received_at", "why", "claimed_id", "payload", "note")),
+    "odd_stop": Insert(
+        _table(OddStop), ("charger_id", "received_at", "why", "claimed_id", "payload", "note")
+    ),
     "unknown_tag": Insert(
         _table(UnknownTag),
         ("charger_id", "id_tag", "first_seen", "last_seen", "times"),
@@ -125,7 +129,8 @@ INSERTS = {
     "status": Insert(
         _table(Connector),
         (
-            "charger_id", "connector_id", "status", "error_code", "info", "vendor_id", "vendor_error_code", "since",
+            "charger_id", "connector_id", "status", "error_code", "info", "vendor_id", "vendor_error_code",
+            "since",
         ),
         """ON CONFLICT (charger_id, connector_id) DO UPDATE
            SET status = excluded.status, error_code = excluded.error_code, info = excluded.info,
@@ -136,8 +141,8 @@ INSERTS = {
     "measured": Insert(
         _table(Connector),
         (
-            "charger_id", "connector_id", "power_w", "meter_wh", "measured_at", "status", "error_code", "info",
-            "vendor_id", "vendor_error_code",
+            "charger_id", "connector_id", "power_w", "meter_wh", "measured_at", "status", "error_code",
+            "info", "vendor_id", "vendor_error_code",
         ),
         """ON CONFLICT (charger_id, connector_id) DO UPDATE
            SET power_w = COALESCE(excluded.power_w, connector.power_w),

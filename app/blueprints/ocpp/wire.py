@@ -155,6 +155,12 @@ class Version:
         if not shape.fits(payload):
             raise self.fault(shape, payload)
 
+    def in_order(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """A payload of ours with its keys as the specification lists them."""
+        shape = self.outgoing.get(action)
+        ordered: dict[str, Any] = _in_order(shape.schema, payload) if shape else payload
+        return ordered
+
     def fault(self, shape: Shape, payload: Any) -> ProtocolFault:
         """Say in one CALLERROR what is wrong with a payload."""
         if not isinstance(payload, dict):
@@ -169,6 +175,19 @@ class Version:
             if keyword in errors:
                 return ProtocolFault(code, _sentence(errors[keyword]))
         return ProtocolFault("PropertyConstraintViolation", _sentence(next(iter(errors.values()))))
+
+
+def _in_order(schema: dict[str, Any], value: Any) -> Any:
+    if isinstance(value, list):
+        return [_in_order(schema.get("items", {}), item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    properties = schema.get("properties", {})
+    names = [
+        *(name for name in properties if name in value),
+        *(name for name in value if name not in properties),
+    ]
+    return {name: _in_order(properties.get(name, {}), value[name]) for name in names}
 
 
 def _keyword(error: Any) -> str:

@@ -1,7 +1,7 @@
 """The journal's unit of work: what a batch of operations has read, and what it will write.
 
-Rules see rows (``rows.py``), as if each charger were alone. Reading ahead and writing in bulk for the whole batch
-happen here, so that the database is asked a fixed number of times however many chargers speak at once.
+Rules see rows (``rows.py``), as if each charger were alone. Reading ahead and writing in bulk for the whole
+batch happen here, so that the database is asked a fixed number of times however many chargers speak at once.
 """
 
 from __future__ import annotations
@@ -116,24 +116,35 @@ class Work:
         for row in here:  # what this batch has changed is not in the database yet
             stored.pop(row.id, None)
         found = [(id, self.db.loaded(seen)) for id, seen in stored.values()]
-        return found + [(row.id, self.charger(row.charger_id).last_seen) for row in here if row.running and not row.refused]
+        return found + [
+            (row.id, self.charger(row.charger_id).last_seen)
+            for row in here
+            if row.running and not row.refused
+        ]
 
     # Writing
 
     def start(self, row: TransactionRow) -> bool:
-        """Store a new transaction and give ``row`` its id; False (and the id of the first) when it is known already."""
+        """Store a new transaction and give ``row`` its id; False, with the first one's id, if it is known."""
         self.running(row.charger_id)  # read before the new one is there
         found = self.db.one(
             tables.START_TRANSACTION,
             (
-                row.charger_id, row.connector_id, row.id_tag, row.account_id, row.meter_start_wh, row.meter_last_wh,
-                0, self.db.stored(row.started_at), self.db.stored(self.now), row.refused, row.flags, "", "",
+                row.charger_id, row.connector_id, row.id_tag, row.account_id, row.meter_start_wh,
+                row.meter_last_wh, 0, self.db.stored(row.started_at), self.db.stored(self.now), row.refused,
+                row.flags, "", "",
             ),
         )  # fmt: skip
         if found is None:
             first = self.db.one(
                 tables.SAME_START,
-                (row.charger_id, row.connector_id, row.id_tag, self.db.stored(row.started_at), row.meter_start_wh),
+                (
+                    row.charger_id,
+                    row.connector_id,
+                    row.id_tag,
+                    self.db.stored(row.started_at),
+                    row.meter_start_wh,
+                ),
             )
             row.id = first[0]
             return False
@@ -201,7 +212,8 @@ class Work:
     def _forget_tags(self) -> None:
         chargers = {charger for charger, _ in self._keyed["unknown_tag"]}
         if chargers:
-            self.db.run(tables.FORGET_TAGS, (self.db.members(chargers),))
+            cap = tables.MAX_UNKNOWN_TAGS
+            self.db.run(tables.FORGET_TAGS, (self.db.members(chargers), cap, cap))
 
     def _flush_transactions(self) -> None:
         changed = []
@@ -229,7 +241,9 @@ class Work:
     # Loading
 
     def _load_chargers(self, ids: set[int]) -> None:
-        for id, charger_id, require_rfid, status, seen in self.db.all(tables.CHARGERS, (self.db.members(ids),)):
+        for id, charger_id, require_rfid, status, seen in self.db.all(
+            tables.CHARGERS, (self.db.members(ids),)
+        ):
             self._chargers[id] = ChargerRow(id, charger_id, bool(require_rfid), status, self.db.loaded(seen))
 
     def _load_running(self, chargers: set[int]) -> None:
@@ -243,10 +257,7 @@ class Work:
         known = self._transactions.get(row[0])
         if known is not None:
             return known
-        loaded = self.db.loaded
-        transaction = TransactionRow(
-            *row[:9], loaded(row[9]), loaded(row[10]), loaded(row[11]), row[12], row[13], row[14], row[15]
-        )
+        transaction = TransactionRow(*row[:9], *map(self.db.loaded, row[9:12]), *row[12:])
         self._transactions[transaction.id] = transaction
         self._before[transaction.id] = _mutable(transaction)
         return transaction
@@ -257,8 +268,8 @@ class Work:
         for row in self.db.all(tables.TAGS, (self.db.members(tags),)):
             tag, allowed, expires_at, parent, user, active, account, service, credited, spent = row
             self._tags[tag] = TagRow(
-                tag, bool(allowed), self.db.loaded(expires_at), parent, user, bool(active), account, bool(service),
-                (credited or 0) - (spent or 0) - self._spent.get(account, 0),
+                tag, bool(allowed), self.db.loaded(expires_at), parent, user, bool(active), account,
+                bool(service), (credited or 0) - (spent or 0) - self._spent.get(account, 0),
             )  # fmt: skip
 
 
@@ -267,5 +278,3 @@ def _mutable(row: TransactionRow) -> tuple[Any, ...]:
         row.meter_last_wh, row.meter_stop_wh, row.energy_wh, row.stopped_at, row.stop_received_at,
         row.stop_reason, row.stop_id_tag, row.flags,
     )  # fmt: skip
-
-

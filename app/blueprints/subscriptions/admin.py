@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from flask import current_app
+from flask_admin.contrib.sqla.ajax import QueryAjaxModelLoader
 from flask_babel import lazy_gettext
 from wtforms import Form, ValidationError
 from wtforms.validators import InputRequired, NumberRange
 
 from app import clock
 from app.admin_base import StaffView
-from app.blueprints.accounts.models import User
+from app.blueprints.accounts.models import Account, User
 from app.blueprints.subscriptions import services
 from app.blueprints.subscriptions.models import LONGEST_PERIOD_DAYS, Product, Subscription
 from app.db import UnitOfWork, db
 
 
-def _today() -> Any:
+def _today() -> date:
     return clock.today(current_app.config["TIME_ZONE"])
 
 
@@ -47,6 +49,14 @@ class ProductAdmin(StaffView):
         model.description = model.description or ""
 
 
+class _AccountsByUser(QueryAjaxModelLoader):
+    """Accounts have no name of their own: they are picked by their users'."""
+
+    def get_query(self) -> Any:
+        """Every account, with its user at hand to search by."""
+        return super().get_query().join(Account.user)
+
+
 class SubscriptionAdmin(StaffView):
     """Who takes what. Deleting a subscription ends it."""
 
@@ -66,8 +76,8 @@ class SubscriptionAdmin(StaffView):
     }
     form_columns = ("account", "product", "start_date", "next_renewal")
     form_ajax_refs = {
-        "account": {"fields": (User.username,), "page_size": 20},
-        "product": {"fields": ("name",), "page_size": 20},
+        "account": _AccountsByUser("account", db, Account, fields=(User.username,), order_by=User.username),
+        "product": {"fields": ("name",), "page_size": 20, "order_by": "name"},
     }
 
     def create_form(self, obj: Any = None) -> Form:

@@ -28,7 +28,7 @@ def all_products(work: UnitOfWork) -> Sequence[Product]:
 
 
 def get_account(work: UnitOfWork, account_id: int, owner_id: int | None = None) -> Account:
-    """The account with this id; of the user ``owner_id`` alone, where one is given. Raises ``InvalidAccount``."""
+    """The account with this id, and of the user ``owner_id`` if given. Raises ``InvalidAccount``."""
     account = work.get(Account, account_id) if 0 < account_id <= LARGEST_ID else None
     if account is None or owner_id not in (None, account.user_id):
         raise InvalidAccount

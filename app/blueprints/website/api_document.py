@@ -30,7 +30,7 @@ makes one, staff revoke it in the administration. A token may do what staff do o
 
 An error has the status that fits and one sentence: `{"detail": "…"}`. The sentence follows `Accept-Language`;
 programs go by the status. Who may call is decided first, then the method, then what was sent. A body that is
-not declared as a form is read as JSON. Times are UTC. Energy is in watt-hours, unless a name says otherwise.
+not JSON is read as a form. Times are UTC. Energy is in watt-hours, unless a name says otherwise.
 Keys may be added to answers, none will be removed.
 """
 # How a session proves that our own page sent a request.
@@ -97,15 +97,20 @@ def _completed(app: Flask, method: str, operation: Node, rule: Rule | None) -> N
     needs_csrf = method in UNSAFE and decided.csrf and decided.who != access.ANYONE
     summary = (app.view_functions[rule.endpoint].__doc__ or "").partition("\n")[0].removesuffix(".")
     return {
-        "operationId": rule.endpoint.replace(".", "_"),
+        "operationId": _name(rule.endpoint),
         "summary": summary,
         "security": _security(decided, needs_csrf),
         **operation,
         "description": "\n\n".join(
             filter(None, (operation.get("description", ""), _refused_methods(decided)))
         ),
-        "responses": merged(operation["responses"], _common_refusals(decided, needs_csrf)),
+        "responses": merged(operation["responses"], _common_refusals(decided, method, needs_csrf)),
     }
+
+
+def _name(endpoint: str) -> str:
+    """``ocpp.log_news`` → ``ocppLogNews``: a name for clients that are made from the document."""
+    return re.sub(r"[._](\w)", lambda match: match[1].upper(), endpoint)
 
 
 def _security(decided: access.Rule, needs_csrf: bool) -> list[Node]:
@@ -113,17 +118,21 @@ def _security(decided: access.Rule, needs_csrf: bool) -> list[Node]:
     session: Node = {"session": [], "csrf": []} if needs_csrf else {"session": []}
     if decided.who == access.ANYONE:
         return [{}]
-    return [session] if decided.who == access.STAFF else [{"token": []}, session]
+    if decided.who == access.STAFF:
+        return [session]
+    return [*([{"node": []}] if decided.who == access.NODE else []), {"token": []}, session]
 
 
 def _refused_methods(decided: access.Rule) -> str:
     return f"Another method is answered 400 `{access.PostRequired().detail}`." if decided.only_post else ""
 
 
-def _common_refusals(decided: access.Rule, needs_csrf: bool) -> dict[str, Node]:
+def _common_refusals(decided: access.Rule, method: str, needs_csrf: bool) -> dict[str, Node]:
     errors: list[DomainError] = []
     if decided.who != access.ANYONE:
-        errors = [access.Unauthenticated(), access.Forbidden()]
+        errors.append(access.Unauthenticated())
+    if decided.who not in (access.ANYONE, access.USER) or method in UNSAFE:  # who came by a tag may only look
+        errors.append(access.Forbidden())
     if needs_csrf:
         errors.append(CsrfToken("The CSRF token is missing."))
     return {**refusals(*errors), "default": refusal("Any other error.")}
@@ -133,6 +142,11 @@ def _security_schemes(app: Flask) -> Node:
     config: dict[str, Any] = app.config
     return {
         "token": {"type": "http", "scheme": "bearer", "description": "An API token."},
+        "node": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The setting `NODE_TOKEN`, of another installation.",
+        },
         "session": {
             "type": "apiKey",
             "in": "cookie",

@@ -15,6 +15,7 @@ from flask import (
     request,
     send_from_directory,
     session,
+    url_for,
 )
 from flask.typing import ResponseReturnValue
 from sqlalchemy import event
@@ -102,6 +103,13 @@ def robots() -> ResponseReturnValue:
     return Response(
         "\n".join(["User-agent: *", *(f"Disallow: {path}" for path in hidden), ""]), mimetype="text/plain"
     )
+
+
+@bp.get("/favicon.ico")
+@access.allow(ANYONE)
+def favicon() -> ResponseReturnValue:
+    """The icon, where browsers look for it on pages that name none: the administration's."""
+    return redirect(url_for("static", filename="favicon.svg"), 301)
 
 
 def init_app(app: Flask) -> None:

@@ -21,6 +21,7 @@
     url: place.dataset.document,
     domNode: place,
     deepLinking: true,
+    defaultModelsExpandDepth: 0, // the list of schemas is long
     validatorUrl: null, // it would ask a server on the internet
     requestInterceptor: prove,
     presets: [SwaggerUIBundle.presets.apis],

@@ -1,7 +1,7 @@
 """OCPP 1.6: one small handler per message. Payload in, one service call, payload out.
 
-Handlers run inside the journal's transaction and are answered after its commit. In lenient mode a field that the
-standard requires may be None.
+Handlers run inside the journal's transaction and are answered after its commit. In lenient mode a field that
+the standard requires may be None.
 """
 
 from __future__ import annotations

@@ -21,12 +21,13 @@ class Admission:
 
 
 _BY_ID = """
-    SELECT id, blocked, auth_key_hash, validation, registration_status, booted_at FROM charger WHERE charger_id = ?
+    SELECT id, blocked, auth_key_hash, validation, registration_status, booted_at
+    FROM charger WHERE charger_id = ?
 """
 _REGISTER = """
     INSERT INTO charger (charger_id, name, config, require_rfid, registration_status, blocked, validation,
-        auth_key_hash, boot, vendor, model, serial_number, firmware_version, last_path, last_address, subprotocol,
-        firmware_status, diagnostics_status, created_at)
+        auth_key_hash, boot, vendor, model, serial_number, firmware_version, last_path, last_address,
+        subprotocol, firmware_status, diagnostics_status, created_at)
     VALUES (?, '', '{}', ?, 'Accepted', ?, '', '', '{}', '', '', '', '', ?, ?, '', '', '', ?)
     ON CONFLICT (charger_id) DO NOTHING
 """

@@ -1,9 +1,8 @@
-"""Sampled values: what they mean, where they are kept, and what they say of a running transaction (OCPP 1.6, 7.43)."""
+"""Sampled values (OCPP 1.6, 7.43): what they mean, where they are kept, what they say of a transaction."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,7 +31,7 @@ class Newest:
 
     def learn(self, at: datetime, register_wh: float | None, power_w: float | None) -> None:
         """Take what was measured then, unless newer values are known."""
-        if self.at is not None and at < self.at:
+        if (register_wh is None and power_w is None) or (self.at is not None and at < self.at):
             return
         self.at = at
         self.register_wh = self.register_wh if register_wh is None else round(register_wh)
@@ -47,12 +46,12 @@ class _Sum:
     def __init__(self) -> None:
         self._told: float | None = None
         self._at_outlet = False
-        self._phases: dict[str, float] = {}
+        self._phases: dict[str, float] | None = None
 
     def add(self, phase: str, location: str, value: float) -> None:
         """One sampled value."""
         if phase:
-            self._phases[phase[:2]] = value
+            self._phases = {**(self._phases or {}), phase[:2]: value}
         elif location == "Outlet" or not self._at_outlet:
             self._told, self._at_outlet = value, location == "Outlet"
 
@@ -62,7 +61,11 @@ class _Sum:
 
 
 def record(
-    work: Work, charger: ChargerRow, connector_id: int, transaction: TransactionRow | None, meter_values: Iterable[Any]
+    work: Work,
+    charger: ChargerRow,
+    connector_id: int,
+    transaction: TransactionRow | None,
+    meter_values: Iterable[Any],
 ) -> Newest:
     """Store every sampled value as a reading, and return the newest register and power."""
     newest = Newest()
@@ -70,20 +73,19 @@ def record(
     for element in meter_values:
         moment = read_moment(element.get("timestamp"), work.now)
         stored_at = work.db.stored(moment.at)
-        sums: defaultdict[str, _Sum] = defaultdict(_Sum)
+        sums = {REGISTER: _Sum(), POWER: _Sum()}
         for sample in element.get("sampledValue") or ():
             measurand, value, row = _reading(sample)
             work.add("reading", (charger.id, connector_id, transaction_id, stored_at, *row))
-            if value is not None:
+            if value is not None and measurand in sums:
                 sums[measurand].add(row[_PHASE], row[_LOCATION], value)
-        if sums:
-            newest.learn(credible(moment, work.now), sums[REGISTER].total(), sums[POWER].total())
+        newest.learn(credible(moment, work.now), sums[REGISTER].total(), sums[POWER].total())
     return newest
 
 
 def show(work: Work, charger: ChargerRow, connector_id: int, newest: Newest) -> None:
     """Keep the newest values where a dashboard finds them without history. Without a time they are of now."""
-    if newest.register_wh is None and newest.power_w is None or not 0 <= connector_id <= MAX_CONNECTOR_ID:
+    if (newest.register_wh is None and newest.power_w is None) or not 0 <= connector_id <= MAX_CONNECTOR_ID:
         return
     key, power, register = (charger.id, connector_id), newest.power_w, newest.register_wh
     work.put("measured", key, (*key, power, register, work.db.stored(newest.at), "", "", "", "", ""))
@@ -124,8 +126,8 @@ def _reading(sample: dict[str, Any]) -> tuple[str, float | None, tuple[Any, ...]
     elif unit in THOUSANDS:
         raw_value, raw_unit, unit = str(raw), unit, THOUSANDS[unit]
     return measurand, value, (
-        measurand, value, unit, get("context", "Sample.Periodic"), get("phase", ""), get("location", "Outlet"),
-        form, raw_value, raw_unit,
+        measurand, value, unit, get("context", "Sample.Periodic"), get("phase", ""),
+        get("location", "Outlet"), form, raw_value, raw_unit,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 
 class Moment(NamedTuple):
-    """A time by the charger's clock. ``odd`` is a flag's word: no_clock, clock_ahead, clock_unset, or empty."""
+    """A time by the charger's clock. ``odd``: no_clock, clock_ahead, clock_unset (flags), or empty."""
 
     at: datetime
     odd: str = ""

@@ -13,7 +13,8 @@ from app.blueprints.ocpp.work import Work
 def boot(work: Work, charger: ChargerRow, payload_json: str, told: dict[str, Any]) -> str:
     """Keep what Boot told, whole; return the charger's registration status (OCPP 1.6, 7.37)."""
     work.db.run(
-        """UPDATE charger SET boot = ?, vendor = ?, model = ?, serial_number = ?, firmware_version = ?, booted_at = ?
+        """UPDATE charger
+           SET boot = ?, vendor = ?, model = ?, serial_number = ?, firmware_version = ?, booted_at = ?
            WHERE id = ?""",
         (
             payload_json, told["vendor"], told["model"], told["serial_number"], told["firmware_version"],
@@ -25,8 +26,8 @@ def boot(work: Work, charger: ChargerRow, payload_json: str, told: dict[str, Any
 
 
 def notify(
-    work: Work, charger: ChargerRow, connector_id: int | None, *, status: str, error_code: str, timestamp: Any,
-    info: str = "", vendor_id: str = "", vendor_error_code: str = "",
+    work: Work, charger: ChargerRow, connector_id: int | None, *, status: str, error_code: str,
+    timestamp: Any, info: str = "", vendor_id: str = "", vendor_error_code: str = "",
 ) -> bool:  # fmt: skip
     """Keep a connector's status unless a newer one is known. False: no connector can have this number."""
     if connector_id is None or not 0 <= connector_id <= MAX_CONNECTOR_ID:
@@ -38,7 +39,15 @@ def notify(
         work.put(
             "status",
             key,
-            (*key, status[:40], error_code[:60], info[:2000], vendor_id[:2000], vendor_error_code[:2000], since),
+            (
+                *key,
+                status[:40],
+                error_code[:60],
+                info[:2000],
+                vendor_id[:2000],
+                vendor_error_code[:2000],
+                since,
+            ),
         )
     work.changed.add(charger.charger_id)
     return True

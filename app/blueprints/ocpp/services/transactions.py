@@ -36,8 +36,8 @@ class Stop:
 
 
 def start(
-    work: Work, charger: ChargerRow, *, connector_id: int, id_tag: str, meter_start_wh: int, started_at: Moment,
-    flags: str = "",
+    work: Work, charger: ChargerRow, *, connector_id: int, id_tag: str, meter_start_wh: int,
+    started_at: Moment, flags: str = "",
 ) -> tuple[TransactionRow, Verdict]:  # fmt: skip
     """Open a transaction, or record why it was refused: the charger may charge all the same.
 
@@ -66,7 +66,7 @@ def start(
 def meter(
     work: Work, charger: ChargerRow, *, connector_id: int, transaction_id: int | None, meter_values: list[Any]
 ) -> TransactionRow | None:
-    """Record readings; those of an unknown or absent transaction go to the connector's running one, if there is."""
+    """Record readings; those of an unknown or absent transaction go to the connector's running one."""
     transaction = _own(work, charger, transaction_id) or _on_connector(work, charger, connector_id)
     newest = metering.record(work, charger, connector_id, transaction, meter_values)
     metering.show(work, charger, connector_id, newest)
@@ -118,18 +118,23 @@ def _verdict_of(work: Work, charger: ChargerRow, transaction: TransactionRow) ->
     """What a repeated start is told: what the first one was."""
     tag = work.find_tag(transaction.id_tag) if transaction.id_tag else None
     return Verdict(
-        transaction.refused, transaction.account_id, tag.expires_at if tag else None, tag.parent if tag else None
+        transaction.refused,
+        transaction.account_id,
+        tag.expires_at if tag else None,
+        tag.parent if tag else None,
     )
 
 
 def _running_start(
     work: Work, charger: ChargerRow, connector_id: int, id_tag: str, meter_start_wh: int, started_at: Moment
 ) -> TransactionRow | None:
-    """The running transaction that this very start began. Two that tell no time are the same until energy flows."""
+    """What this very start began and still runs. Two that tell no time are the same until energy flows."""
     for row in work.running(charger.id):
         if (row.connector_id, row.id_tag, row.meter_start_wh) != (connector_id, id_tag, meter_start_wh):
             continue
-        timeless = started_at.odd == "no_clock" and "no_clock" in row.flags.split() and row.meter_last_wh is None
+        timeless = (
+            started_at.odd == "no_clock" and "no_clock" in row.flags.split() and row.meter_last_wh is None
+        )
         if row.started_at == started_at.at or timeless:
             return row
     return None
@@ -222,7 +227,7 @@ def _idle(work: Work, charger: ChargerRow, transaction: TransactionRow) -> None:
 def _stopping_verdict(
     work: Work, charger: ChargerRow, transaction: TransactionRow | None, id_tag: str
 ) -> Verdict | None:
-    """A tag stops its own transaction, and one of the same parent, unless staff blocked it (OCPP 1.6, 4.10)."""
+    """A tag stops its own transaction and those of its group, unless staff blocked it (OCPP 1.6, 4.10)."""
     if not id_tag:
         return None
     verdict = authorization.decide(work, charger, id_tag)

@@ -24,7 +24,9 @@ def register(vendor_id: str, message_id: str = "") -> Callable[[Handler], Handle
     return decorate
 
 
-def receive(work: Work, charger: ChargerRow, vendor_id: str, message_id: str, data: Any) -> tuple[str, str | None]:
+def receive(
+    work: Work, charger: ChargerRow, vendor_id: str, message_id: str, data: Any
+) -> tuple[str, str | None]:
     """What the vendor's handler answers, UnknownVendorId or UnknownMessageId."""
     messages = _handlers.get(vendor_id)
     if messages is None:

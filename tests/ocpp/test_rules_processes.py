@@ -1,0 +1,106 @@
+"""The rules where several processes, staff and odd settings of a database meet, on both databases."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+from sqlalchemy import create_engine, make_url
+
+from app.blueprints.ocpp.models import Charger, Transaction
+from app.blueprints.ocpp.services import admission
+from app.domain_error import DomainError
+from tests.databases import both_databases, only_postgres
+from tests.ocpp import rules
+from tests.ocpp.rules import ChargePoint, Site
+
+
+@pytest.fixture
+def processes(site: Site, database: str) -> Iterator[list[Site]]:
+    """Two installations' processes on one database, each with its own journal and connections."""
+    second = Site(rules.connect(database))
+    yield [site, second]
+    second.end()
+    second.engine.dispose()
+
+
+@both_databases
+def test_d3_two_processes_do_not_both_start_on_a_tag(processes: list[Site]) -> None:
+    site = processes[0]
+    ids = [site.add(Charger(charger_id=f"CP{number}")).id for number in range(2)]
+    chargers = [ChargePoint(process, id) for process, id in zip(processes, ids, strict=True)]
+    for number in range(10):
+        site.tag(f"TAG{number}")
+        told: list[str] = []
+
+        def start(charger: ChargePoint, tag: str, told: list[str]) -> None:
+            told.append(charger.started(tag)["idTagInfo"]["status"])
+
+        threads = [threading.Thread(target=start, args=(c, f"TAG{number}", told)) for c in chargers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(told) == ["Accepted", "ConcurrentTx"]
+
+
+@both_databases
+def test_e9_chargers_staff_and_processes_at_once_leave_the_books_right(processes: list[Site]) -> None:
+    site = processes[0]
+    account = site.account("fleet", service=True)
+    site.tag("FLEET", account=account)
+    ids = [site.add(Charger(charger_id=f"CP{number}")).id for number in range(6)]
+
+    def charge(process: Site, id: int, seed: int) -> None:
+        rng, charger = random.Random(seed), ChargePoint(process, id)
+        for _ in range(8):
+            transaction = charger.start("FLEET")
+            for register in sorted(rng.sample(range(5000), 2)):
+                charger.meter(register, transaction)
+            if rng.random() < 0.3:
+                with suppress(DomainError):
+                    processes[rng.randint(0, 1)].close(transaction)
+            charger.stop(transaction, 5000 + seed)
+
+    threads = [
+        threading.Thread(target=charge, args=(processes[number % 2], id, number))
+        for number, id in enumerate(ids)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert site.spent(account) == sum(8 * (5000 + number) for number in range(6))
+    assert all(row.stopped_at for row in site.all(Transaction))
+
+
+@only_postgres
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_e3_the_zone_of_the_database_changes_nothing(site: Site, database: str, zone: str) -> None:
+    url = make_url(database).set(drivername="postgresql+psycopg")
+    abroad = Site(create_engine(url, connect_args={"options": f"-c timezone={zone}"}))
+    charger = ChargePoint(abroad, site.add(Charger(charger_id="CP")).id)
+    ends = ("9999-12-31T23:59:59.999Z", "0001-01-01T00:00:00Z", "2026-03-01T00:30:00Z")
+    for number, at in enumerate(ends, start=1):
+        id = charger.start("CAFE", timestamp=at, connectorId=number)
+        charger.meter(100, id, connectorId=number)
+        assert charger.start("CAFE", timestamp=at, connectorId=number) == id
+        charger.stop(id, 150, timestamp=at)
+    kept = [row.started_at.isoformat() for row in site.all(Transaction)]
+    assert kept == ["9999-12-30T00:00:00+00:00", "0001-01-02T00:00:00+00:00", "2026-03-01T00:30:00+00:00"]
+    assert [row.energy_wh for row in abroad.all(Transaction)] == [150, 150, 150]
+    abroad.end()
+    abroad.engine.dispose()
+
+
+@both_databases
+def test_a3_any_path_can_be_stored(site: Site) -> None:
+    path = "/ocpp/a\x00b/" + "ü🔌" * 2000
+    known = site.journal.perform(lambda work: admission.register(work, "CP", path=path, address="127.0.0.1"))
+    site.journal.perform(
+        lambda work: admission.arrived(work, known.id, path=path, address="127.0.0.1", subprotocol="ocpp1.6")
+    )
+    assert site.one(Charger, charger_id="CP").last_path.startswith("/ocpp/a\ufffdb/ü🔌")
