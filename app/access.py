@@ -45,7 +45,8 @@ class Caller:
 
     @property
     def is_staff(self) -> bool:
-        return self.user is not None and self.user.is_staff
+        """Staff, by more than a tag."""
+        return self.user is not None and self.user.is_staff and not self.by_tag
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from flask_admin import AdminIndexView
 from flask_admin.actions import action
 from flask_admin.babel import lazy_gettext as admin_gettext
 from flask_admin.contrib.sqla import ModelView
+from flask_admin.contrib.sqla.ajax import QueryAjaxModelLoader
 from flask_admin.model.typefmt import BASE_FORMATTERS, DETAIL_FORMATTERS
 from flask_babel import gettext, ngettext
 from sqlalchemy import delete, inspect
@@ -63,6 +64,18 @@ class _Staff:
 
 class StaffHome(_Staff, AdminIndexView):
     """The admin's first page."""
+
+
+class PickedThrough(QueryAjaxModelLoader):
+    """Rows that have no name of their own are picked by what they belong to: accounts by their users."""
+
+    def __init__(self, relation: Any, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._relation = relation
+
+    def get_query(self) -> Any:
+        """Every row, with what it belongs to at hand to search by."""
+        return super().get_query().join(self._relation)
 
 
 class StaffView(_Staff, ModelView):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_type_hints
 from zoneinfo import available_timezones
@@ -138,11 +139,13 @@ def complete(found: dict[str, Any]) -> dict[str, Any]:
 def secret_key(instance: Path) -> str:
     """The key of this installation, made on first use and readable by its owner alone."""
     file = instance / "secret_key"
-    try:
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+    if not file.exists():
+        draft = instance / f"secret_key.{os.getpid()}"
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
             out.write(secrets.token_hex(32))
-    except FileExistsError:
-        pass
+        with suppress(FileExistsError):  # another process was first; nobody ever sees half a key
+            os.link(draft, file)
+        draft.unlink()
     return file.read_text().strip()
 
 

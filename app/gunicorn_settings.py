@@ -59,12 +59,15 @@ def post_worker_init(worker: Any) -> None:
     """
     import gevent
 
+    from app.blueprints.chat.sockets import hang_up
+
     engine = worker.wsgi.extensions["ocpp"]
     engine.listen()
 
     def stop(number: int, frame: Any) -> None:
         # Not a Thread: its start() waits, and a signal may arrive in the hub, where nothing may wait.
         gevent.spawn(engine.close)
+        gevent.spawn(hang_up)
         worker.handle_exit(number, frame)
 
     signal.signal(signal.SIGTERM, stop)

@@ -21,7 +21,7 @@ DOMAINS = {
 
 
 class Domain(Blueprint):
-    """A domain's blueprint. By subdomain its index is ``/dashboard/``: ``/`` there shows the domain's README."""
+    """A domain's blueprint. By subdomain its index is ``/dashboard/``: ``/`` shows the domain's README."""
 
     def make_setup_state(self, app: Any, options: dict[str, Any], first_registration: bool = False) -> Any:
         """Use the setup state that moves the index."""
@@ -29,7 +29,9 @@ class Domain(Blueprint):
 
 
 class _Mount(BlueprintSetupState):
-    def add_url_rule(self, rule: str, endpoint: str | None = None, view_func: Any = None, **options: Any) -> None:
+    def add_url_rule(
+        self, rule: str, endpoint: str | None = None, view_func: Any = None, **options: Any
+    ) -> None:
         if self.subdomain and rule == "/":
             rule = "/dashboard/"
         super().add_url_rule(rule, endpoint, view_func, **options)

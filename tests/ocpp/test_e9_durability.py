@@ -130,6 +130,25 @@ def test_e9_a_charger_waits_for_a_database_that_comes_back(where: Place) -> None
 
 
 @pytest.mark.slow
+@only_postgres
+def test_e9_a_restart_does_not_wait_for_a_database_that_is_away(where: Place) -> None:
+    proxy, process = where.proxy, where.server.process
+    assert proxy is not None
+    assert process is not None
+    with ChargePoint(where.server.port, f"/ocpp/{new_id()}") as point:
+        assert point.ask("Heartbeat")[0] == 3
+        proxy.go_away()
+        point.call("Heartbeat")
+        time.sleep(1)
+        began = time.monotonic()
+        process.terminate()
+        end = point.closed()  # the Heartbeat is not acknowledged
+        assert end.code == 1001
+        assert process.wait(10) == 0
+        assert time.monotonic() - began < 6
+
+
+@pytest.mark.slow
 @pytest.mark.redis
 @both
 def test_e9_the_kill_of_one_of_two_processes_loses_nothing_acknowledged(where: Place, tmp_path: Path) -> None:

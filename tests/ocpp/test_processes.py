@@ -6,6 +6,8 @@ import http.client
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from app.config import ROOT
 from tests import databases
 from tests.ocpp.charge_point import ChargePoint, Refused, new_id
 from tests.ocpp.redis_server import RedisServer, redis_server
@@ -110,6 +113,27 @@ def test_b6_any_process_commands_any_charger(pair: Pair, booted: Booted) -> None
                 status, told = api.action(id, "reset")
                 assert (status, told["response"]) == (200, ACCEPTED), told
                 assert json.loads(told["sent"]) == received[-1]
+
+
+PYTHON = """
+import sys, threading
+from app import create_app
+app = create_app()
+from app.blueprints.ocpp import operations
+with app.app_context():
+    print(operations.perform(sys.argv[1], {"action": "reset"}).response, threading.active_count())
+"""
+
+
+def test_h1_a_python_program_that_serves_nobody_commands_them_too(pair: Pair, booted: Booted) -> None:
+    id, point = booted(pair.one)
+    eventually(lambda: pair.connected(id) == (True, True))
+    with point.serving({"Reset": ACCEPTED}):
+        command = [sys.executable, "-c", PYTHON, id]
+        told = subprocess.run(
+            command, cwd=ROOT, env=pair.one.env, capture_output=True, text=True, timeout=60, check=False
+        )
+    assert told.stdout == "{'status': 'Accepted'} 1\n", told.stderr  # and it starts no threads
 
 
 def test_b6_every_end_of_a_command_crosses_the_bus(pair: Pair, booted: Booted) -> None:

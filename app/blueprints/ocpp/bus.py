@@ -79,12 +79,13 @@ class Bus:
         self._keeper.start()
         threading.Thread(target=self._listen, name="bus listener", daemon=True).start()
 
-    def close(self, timeout_s: float = 2.0) -> None:
+    def close(self, timeout_s: float = 1.0) -> None:
         """This process ends: it holds nobody any more."""
+        if self._closed or self._keeper is None:
+            return
         self._closed = True
         self._wake.set()
-        if self._keeper is not None:
-            self._keeper.join(timeout_s)
+        self._keeper.join(timeout_s)
 
     # Who holds whom
 

@@ -69,6 +69,7 @@ class Engine:
         self.journal.stop(DRAIN_S)
         if self.bus is not None:
             self.bus.close()
+        self.registry.hang_up()
 
     def _details(self, charger_id: str) -> str | None:
         connection = self.registry.find(charger_id)

@@ -135,7 +135,7 @@ class OutgoingRecord:
         self._charger, self._outgoing = charger, outgoing
 
     def run(self, work: Work) -> None:
-        outgoing, now = self._outgoing, work.db.stored(work.now)
+        outgoing, now = self._outgoing, work.stored_now
         if outgoing.answer_text:
             work.seen(work.charger(self._charger))
         code = outgoing.error.code if outgoing.error else ""
@@ -162,7 +162,7 @@ def record_incoming(
     work: Work, charger: int, incoming: Incoming, answer: str | None, error_code: str
 ) -> None:
     """One row of the message log for a frame of the charge point and our answer."""
-    now = work.db.stored(work.now)
+    now = work.stored_now
     id = incoming.id if isinstance(incoming.id, str) else "" if incoming.id is None else str(incoming.id)
     text = incoming.text
     work.add(

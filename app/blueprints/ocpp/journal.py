@@ -169,7 +169,8 @@ class Journal:
 
     def _check_patience(self, error: SQLAlchemyError) -> None:
         """Wait on, or fail: together all that waited since the database went, and then at once what comes."""
-        if is_busy(error) and not self._stopping:  # another process writes; it will end
+        is_sqlite = self._engine.dialect.name == "sqlite"
+        if is_sqlite and is_busy(error) and not self._stopping:  # another process writes; it will end
             return
         self._away_since = self._away_since or time.monotonic()
         if self._stopping or time.monotonic() - self._away_since > PATIENCE_S:

@@ -11,15 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.blueprints.ocpp.line import GOING_AWAY, Line, LineClosed
+from app.blueprints.ocpp.line import GOING_AWAY, LINGER_S, Line, LineClosed
 from app.blueprints.ocpp.session import Session
 
 log = logging.getLogger(__name__)
 
 # How long an old socket has to answer a ping before a newcomer from elsewhere takes its place.
 PROBE_S = 3.0
-# How long they may take to hang up after our goodbye; less when the process ends.
-LINGER_S = 3.0
+# How long chargers may take to hang up when the process ends.
 HURRIED_S = 1.0
 TICK_S = 1.0
 REPLACED = 1000
@@ -119,6 +118,14 @@ class Registry:
         for line in list(self._lines):
             line.close(GOING_AWAY, RESTART)
 
+    def hang_up(self) -> None:
+        """The process ends: who has not hung up after our goodbye is hung up on."""
+        deadline = time.monotonic() + HURRIED_S
+        while self._lines and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for line in list(self._lines):
+            line.abort()
+
     def retire(self, connection: Connection) -> None:
         """End a connection whose charge point has a newer one, here or on another process."""
         connection.line.close(REPLACED, "a newer connection of this charge point took over")
@@ -154,7 +161,7 @@ class Registry:
     def _look_after(self, line: Line, now: float) -> None:
         """Ping the quiet, hang up on the dead and on those who do not take a goodbye."""
         if not line.open:
-            if line.closed_at and now - line.closed_at > (HURRIED_S if self.closing else LINGER_S):
+            if line.closed_at and now - line.closed_at > LINGER_S:
                 line.abort()
             return
         if line.pinged_at and now - line.pinged_at > self._ping_interval_s:

@@ -53,6 +53,8 @@ class Work:
         self.db = Dialogue(connection)
         self.settings = settings
         self.now = utcnow()
+        # The same as the driver takes it; every message needs it.
+        self.stored_now = self.db.stored(self.now)
         # Chargers (by charger_id) whose state people look at has changed.
         self.changed: set[str] = set()
         self._chargers: dict[int, ChargerRow] = {}
@@ -131,7 +133,7 @@ class Work:
             tables.START_TRANSACTION,
             (
                 row.charger_id, row.connector_id, row.id_tag, row.account_id, row.meter_start_wh,
-                row.meter_last_wh, 0, self.db.stored(row.started_at), self.db.stored(self.now), row.refused,
+                row.meter_last_wh, 0, self.db.stored(row.started_at), self.stored_now, row.refused,
                 row.flags, "", "",
             ),
         )  # fmt: skip
@@ -228,7 +230,7 @@ class Work:
         tables.UPDATE_TRANSACTION.execute(self.db, changed)
 
     def _flush_chargers(self) -> None:
-        now = self.db.stored(self.now)
+        now = self.stored_now
         tables.UPDATE_CHARGER.execute(
             self.db,
             [

@@ -6,13 +6,12 @@ from datetime import date
 from typing import Any
 
 from flask import current_app
-from flask_admin.contrib.sqla.ajax import QueryAjaxModelLoader
 from flask_babel import lazy_gettext
 from wtforms import Form, ValidationError
 from wtforms.validators import InputRequired, NumberRange
 
 from app import clock
-from app.admin_base import StaffView
+from app.admin_base import PickedThrough, StaffView
 from app.blueprints.accounts.models import Account, User
 from app.blueprints.subscriptions import services
 from app.blueprints.subscriptions.models import LONGEST_PERIOD_DAYS, Product, Subscription
@@ -49,14 +48,6 @@ class ProductAdmin(StaffView):
         model.description = model.description or ""
 
 
-class _AccountsByUser(QueryAjaxModelLoader):
-    """Accounts have no name of their own: they are picked by their users'."""
-
-    def get_query(self) -> Any:
-        """Every account, with its user at hand to search by."""
-        return super().get_query().join(Account.user)
-
-
 class SubscriptionAdmin(StaffView):
     """Who takes what. Deleting a subscription ends it."""
 
@@ -76,7 +67,9 @@ class SubscriptionAdmin(StaffView):
     }
     form_columns = ("account", "product", "start_date", "next_renewal")
     form_ajax_refs = {
-        "account": _AccountsByUser("account", db, Account, fields=(User.username,), order_by=User.username),
+        "account": PickedThrough(
+            Account.user, "account", db, Account, fields=(User.username,), order_by=User.username
+        ),
         "product": {"fields": ("name",), "page_size": 20, "order_by": "name"},
     }
 

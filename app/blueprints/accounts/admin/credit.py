@@ -11,7 +11,7 @@ from flask_babel import gettext, lazy_gettext
 from wtforms import Field, Form, ValidationError
 from wtforms.validators import InputRequired
 
-from app.admin_base import StaffView
+from app.admin_base import PickedThrough, StaffView
 from app.blueprints.accounts.admin.picking import staff
 from app.blueprints.accounts.errors import BadAmount
 from app.blueprints.accounts.models import Account, Credit, User
@@ -108,7 +108,11 @@ class CreditAdmin(StaffView):
     }
     form_columns = ("account", "amount_kwh")
     form_args = {"amount_kwh": {"validators": [InputRequired(), _amount]}}
-    form_ajax_refs = {"account": {"fields": (User.username,), "page_size": 20}}
+    form_ajax_refs = {
+        "account": PickedThrough(
+            Account.user, "account", db, Account, fields=(User.username,), order_by=User.username
+        )
+    }
 
     def create_form(self, obj: Any = None) -> Form:
         """Fill in the account whose list entry led here."""

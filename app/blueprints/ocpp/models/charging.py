@@ -37,7 +37,12 @@ class Transaction(Base):
     __table_args__ = (
         # The same start again is the same transaction (a charger repeats what was not answered).
         UniqueConstraint(
-            "charger_id", "connector_id", "id_tag", "started_at", "meter_start_wh", name="uq_transaction_start"
+            "charger_id",
+            "connector_id",
+            "id_tag",
+            "started_at",
+            "meter_start_wh",
+            name="uq_transaction_start",
         ),
         Index("ix_transaction_charger", "charger_id", "id"),
         Index("ix_transaction_account", "account_id", "id"),

@@ -16,7 +16,7 @@ from app.db import Base, Timestamp, UTCDateTime
 class OcppMessage(Base):
     """One question and its answer, as they went over the line.
 
-    ``direction`` is ``in`` for the charger's CALL and our answer, ``out`` for our CALL and the charger's answer.
+    ``direction`` is ``in`` for the charger's CALL and our answer, ``out`` for ours and the charger's.
     """
 
     __tablename__ = "ocpp_message"

@@ -43,7 +43,7 @@ def find(work: Work, charger_id: str) -> Admission | None:
 
 def register(work: Work, charger_id: str, *, path: str, address: str) -> Admission:
     """Create a charger that nobody knew."""
-    now = work.db.stored(work.now)
+    now = work.stored_now
     work.db.run(_REGISTER, (charger_id, work.settings.require_rfid, False, _storable(path), address, now))
     work.changed.add(charger_id)
     found = find(work, charger_id)
@@ -65,7 +65,7 @@ def impostor(work: Work, charger: int, charger_id: str, *, address: str, present
     work.db.run(
         """INSERT INTO audit_entry (at, username, action, subject, subject_id, details)
            VALUES (?, '', 'charger.impostor', 'charger', ?, ?)""",
-        (work.db.stored(work.now), charger_id, details),
+        (work.stored_now, charger_id, details),
     )
 
 

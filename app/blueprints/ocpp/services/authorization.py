@@ -96,13 +96,13 @@ def remember(work: Work, charger: ChargerRow, id_tag: str, action: str, verdict:
     if not verdict.accepted:
         work.add(
             "refusal",
-            (work.db.stored(work.now), charger.id, id_tag, action, verdict.status, verdict.reason),
+            (work.stored_now, charger.id, id_tag, action, verdict.status, verdict.reason),
         )
     if id_tag and work.find_tag(id_tag) is None:
         _remember_unknown(work, charger, id_tag)
 
 
 def _remember_unknown(work: Work, charger: ChargerRow, id_tag: str) -> None:
-    now, key = work.db.stored(work.now), (charger.id, id_tag)
+    now, key = work.stored_now, (charger.id, id_tag)
     found = work.put_found("unknown_tag", key)
     work.put("unknown_tag", key, (charger.id, id_tag, now, now, found[4] + 1 if found else 1))

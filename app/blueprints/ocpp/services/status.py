@@ -18,7 +18,7 @@ def boot(work: Work, charger: ChargerRow, payload_json: str, told: dict[str, Any
            WHERE id = ?""",
         (
             payload_json, told["vendor"], told["model"], told["serial_number"], told["firmware_version"],
-            work.db.stored(work.now), charger.id,
+            work.stored_now, charger.id,
         ),
     )  # fmt: skip
     work.changed.add(charger.charger_id)

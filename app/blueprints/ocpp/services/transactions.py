@@ -247,7 +247,7 @@ def _quarantine(work: Work, charger: ChargerRow, stop: Stop) -> bool:
     if work.is_odd_stop_known(charger, claimed, stop.payload_json):
         return False
     why = _why_odd(work, stop) if claimed else "missing"
-    work.add("odd_stop", (charger.id, work.db.stored(work.now), why, claimed, stop.payload_json, ""))
+    work.add("odd_stop", (charger.id, work.stored_now, why, claimed, stop.payload_json, ""))
     return True
 
 
