@@ -278,6 +278,10 @@ def test_b4_too_long_in_pieces_closes_with_1009_before_the_end(
         (frames.frame(b"\x03\xff", frames.CLOSE), 1002), (frames.frame(b'[2,"\xff","Heartbeat",{}]'), 1007),
         (frames.frame(b'[2,"\xed\xa0\x80","Heartbeat",{}]'), 1007), (frames.frame(b"\xc3", fin=True), 1007),
     ],
+    ids=[  # the masks are random, and every process must know a test by the same name
+        "no mask", "reserved bit", "unknown opcode", "stray continuation", "long ping", "ping in pieces",
+        "text within text", "HTTP", "huge", "short close", "bad close code", "bad UTF-8", "surrogate", "cut UTF-8",
+    ],
 )  # fmt: skip
 def test_b4_what_is_no_websocket_is_closed_as_rfc_6455_says(
     server: RunningServer, connect: Connect, data: bytes, code: int
