@@ -18,6 +18,7 @@ from flask import Flask
 
 from app import create_app
 from app.blueprints.accounts.services import create_token, create_user, passwords
+from app.blueprints.ocpp.engine import Engine
 from app.db import UnitOfWork, db, unit_of_work
 from app.extensions import limiter
 from tests import databases
@@ -45,14 +46,20 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def worker_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The instance folder of this test process."""
+    return tmp_path_factory.mktemp("instance")
+
+
 @pytest.fixture
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database(request: pytest.FixtureRequest, worker_folder: Path) -> str:
     """The URL of an empty, migrated database: SQLite unless the test asks for another."""
     if getattr(request, "param", "sqlite") == "postgresql":
         url: str = request.getfixturevalue("postgres_url")
         databases.empty(url)
         return url
-    return databases.copy_sqlite(request.getfixturevalue("sqlite_template"), tmp_path)
+    return databases.copy_sqlite(request.getfixturevalue("sqlite_template"), worker_folder)
 
 
 @pytest.fixture
@@ -74,14 +81,39 @@ def overrides() -> dict[str, Any]:
 
 
 @pytest.fixture
-def app(database: str, overrides: dict[str, Any], tmp_path: Path) -> Iterator[Flask]:
-    """The application. CSRF and rate limits are on, as in life."""
-    app = create_app(databases.settings(tmp_path, database) | overrides)
+def app(
+    request: pytest.FixtureRequest, database: str, overrides: dict[str, Any], worker_folder: Path
+) -> Iterator[Flask]:
+    """The application. CSRF and rate limits are on, as in life.
+
+    Making it costs more than most tests do: those without settings or a folder of their own share one.
+    """
+    if overrides or "tmp_path" in request.fixturenames:
+        folder = request.getfixturevalue("tmp_path")
+        app = create_app(databases.settings(folder, database) | overrides)
+    else:
+        app = _shared(database, worker_folder)
+    config = dict(app.config)
     app.test_client_class = Browser
     limiter.reset()
     yield app
+    app.extensions["ocpp"].journal.stop()
+    app.config.clear()
+    app.config.update(config)
     with app.app_context():
         db.engine.dispose()
+
+
+_shared_apps: dict[str, Flask] = {}
+
+
+def _shared(database: str, folder: Path) -> Flask:
+    app = _shared_apps.get(database)
+    if app is None:
+        app = _shared_apps[database] = create_app(databases.settings(folder, database))
+    app.extensions["ocpp"] = Engine(app)
+    app.extensions["site_map"].forget()
+    return app
 
 
 @pytest.fixture

@@ -62,6 +62,9 @@ def migrate(folder: Path, database_url: str) -> None:
 def copy_sqlite(template: Path, folder: Path) -> str:
     """A fresh migrated database. Return its URL."""
     file = folder / "constellation.sqlite3"
+    for leftover in folder.glob(f"{file.name}-*"):  # the journal of the file before
+        leftover.unlink()
+    file.unlink(missing_ok=True)
     shutil.copyfile(template, file)
     return f"sqlite:///{file}"
 
