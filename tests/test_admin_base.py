@@ -40,6 +40,12 @@ class RefusingScreen(PlainScreen):
     on_model_delete = lambda self, model: self.on_model_change(None, model, False)  # noqa: E731
 
 
+@pytest.fixture
+def overrides():
+    """An application of its own: addresses are added to it."""
+    return {"SECRET_KEY": "its own"}
+
+
 @pytest.fixture(autouse=True)
 def _screens(app):
     admin = app.extensions["admin"][0]

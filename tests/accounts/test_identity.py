@@ -11,6 +11,12 @@ from tests.databases import both_databases
 from tests.factories import UserFactory
 
 
+@pytest.fixture
+def overrides():
+    """An application of its own: addresses are added to it."""
+    return {"SECRET_KEY": "its own"}
+
+
 @pytest.fixture(autouse=True)
 def _addresses(app):
     """Addresses that say who calls, one per rule."""

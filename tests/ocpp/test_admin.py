@@ -41,6 +41,7 @@ from tests.factories import (
 )
 from tests.ocpp.charge_point import new_id
 from tests.ocpp.conftest import Connect
+from tests.ocpp.handshake import Refused
 from tests.servers import RunningServer, flask
 
 NOON = datetime(2026, 1, 10, 12, 0, tzinfo=UTC)
@@ -502,6 +503,25 @@ def test_commands_reach_chargers_and_show_their_answers(
     )
     assert {entry["subject_id"] for entry in entries} >= set(names[:2])
     assert names[2] not in {entry["subject_id"] for entry in entries}
+
+
+def test_a_charger_that_staff_block_is_hung_up_on_and_kept_out(
+    server: RunningServer, connect: Connect, rows: Any
+) -> None:
+    boss, name = Staff(server), new_id("block")
+    charger = connect(server, f"/{name}")
+    charger.ask("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
+    (row,) = rows("SELECT id FROM charger WHERE charger_id = ?", name)
+    edit, form = f"/admin/charger/edit/?id={row['id']}", {"registration_status": "Accepted", "config": "{}"}
+    boss.post(edit, edit, name="renamed", **form)
+    assert charger.is_silent(0.3)
+
+    boss.post(edit, edit, name="renamed", blocked="y", **form)
+
+    assert charger.closed(5).code == 1012
+    with pytest.raises(Refused) as refusal:
+        connect(server, f"/{name}")
+    assert refusal.value.status == 403
 
 
 def test_any_command_in_the_standards_words(server: RunningServer, connect: Connect, rows: Any) -> None:

@@ -280,7 +280,8 @@ def test_b4_too_long_in_pieces_closes_with_1009_before_the_end(
     ],
     ids=[  # the masks are random, and every process must know a test by the same name
         "no mask", "reserved bit", "unknown opcode", "stray continuation", "long ping", "ping in pieces",
-        "text within text", "HTTP", "huge", "short close", "bad close code", "bad UTF-8", "surrogate", "cut UTF-8",
+        "text within text", "HTTP", "huge", "short close", "bad close code", "bad UTF-8", "surrogate",
+        "cut UTF-8",
     ],
 )  # fmt: skip
 def test_b4_what_is_no_websocket_is_closed_as_rfc_6455_says(

@@ -241,6 +241,21 @@ def test_h1_a_key_of_a_charger_is_never_logged(
     assert not any("3ec2e7" in file.read_text() for file in server.logs.glob("*.log"))
 
 
+def test_h1_a_key_that_a_charger_tells_is_never_logged(charger: Booted, api: Api, rows: Rows) -> None:
+    id, point = charger()
+    told = [
+        {"key": "authorizationKey", "readonly": False, "value": "3ec2e7-told"},
+        {"key": "HeartbeatInterval", "readonly": False, "value": "300"},
+    ]
+    with point.serving({"GetConfiguration": {"configurationKey": told}}):
+        answer = api.action(id, "get_configuration")
+
+    assert answer[1]["response"]["configurationKey"] == told
+    [message] = outgoing(rows, id, 1)
+    assert "3ec2e7" not in message["answer"]
+    assert '"value":"300"' in message["answer"]
+
+
 def test_h1_who_may_order(charger: Booted, server: RunningServer, api: Api) -> None:
     id, point = charger()
     assert Api(server).action(id, "reset")[0] == 401

@@ -12,6 +12,7 @@ from limits import RateLimitItem, parse
 from werkzeug.exceptions import TooManyRequests
 
 from app.extensions import limiter
+from app.limits import within
 
 PER_ADDRESS = parse("30 per minute")
 PER_NAME = parse("10 per minute")
@@ -23,7 +24,7 @@ def attempt(purpose: str, name: str) -> None:
     Raises ``TooManyRequests`` (429), which says when to try again.
     """
     for limit, key in _limits(name):
-        if limiter.enabled and not limiter.limiter.hit(limit, purpose, key):
+        if limiter.enabled and not within(limit, purpose, key):
             raise _refusal(limit, purpose, key)
 
 
@@ -31,7 +32,7 @@ def forgive(purpose: str, name: str) -> None:
     """Take an attempt back: it succeeded."""
     for limit, key in _limits(name):
         if limiter.enabled:
-            limiter.limiter.hit(limit, purpose, key, cost=-1)
+            within(limit, purpose, key, cost=-1)
 
 
 def _limits(name: str) -> list[tuple[RateLimitItem, str]]:

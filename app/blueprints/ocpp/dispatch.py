@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,9 @@ from app.blueprints.ocpp.errors import (
 )
 from app.blueprints.ocpp.outbox import NotSent, Outgoing
 from app.blueprints.ocpp.registry import Connection, Registry
+
+# WebSocket close code: come back.
+SERVICE_RESTART = 1012
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,15 @@ class Dispatcher:
         except (ChargerOffline, BusAway):
             return False
 
+    def hang_up(self, charger_id: str) -> None:
+        """Staff have set the charger up anew: it shall come back and be judged again, if it may."""
+        connection = self.registry.find(charger_id)
+        if connection is not None:
+            connection.line.close(SERVICE_RESTART, "the charger was set up anew: connect again")
+        elif self.bus is not None:
+            with suppress(ChargerOffline, BusAway):
+                self._elsewhere(charger_id, {"charger_id": charger_id, "hang_up": True})
+
     def presence(self) -> dict[str, Presence]:
         """Every connected charger, on all processes; this process's own when the bus is away."""
         found = {id: Presence(held.since, held.address) for id, held in self.registry.all().items()}
@@ -100,6 +113,9 @@ class Dispatcher:
         connection = self.registry.find(charger_id)
         if connection is None:
             return {"lost": True}
+        if message.get("hang_up"):
+            self.hang_up(charger_id)
+            return {}
         return self._call(connection, message["action"], message["payload"], message["timeout_s"])
 
     def _call(
@@ -165,6 +181,11 @@ def _dispatcher() -> Dispatcher:
 def send(charger_id: str, action: str, payload: dict[str, Any], timeout_s: float | None = None) -> Answer:
     """Send a checked command to a charger, wherever it is connected."""
     return _dispatcher().send(charger_id, action, payload, timeout_s)
+
+
+def hang_up(charger_id: str) -> None:
+    """Have a charger connect again, wherever it is connected."""
+    _dispatcher().hang_up(charger_id)
 
 
 def presence() -> dict[str, Presence]:

@@ -11,7 +11,7 @@ from typing import NoReturn
 from urllib.parse import unquote_to_bytes
 
 from flask import current_app, g, request
-from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
+from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 from werkzeug.exceptions import abort
 from werkzeug.wrappers import Response
 
@@ -20,7 +20,7 @@ from app.blueprints.ocpp.engine import Engine
 from app.blueprints.ocpp.registry import Full
 from app.blueprints.ocpp.services import admission, keys
 from app.blueprints.ocpp.services.admission import Admission
-from app.extensions import limiter
+from app.limits import within
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ def _registered(engine: Engine, charger_id: str, address: str) -> Admission:
         refuse(404, "nobody knows this charger")
     if settings["OCPP_REQUIRE_KEY"]:
         _unauthorized()
-    if not _within(RateLimitItemPerHour(settings["OCPP_NEW_CHARGERS_PER_HOUR"]), "new-chargers", address):
+    if not within(RateLimitItemPerHour(settings["OCPP_NEW_CHARGERS_PER_HOUR"]), "new-chargers", address):
         log.warning("too many new charger ids from %s", address)
         refuse(429, "too many new charger ids from this address")
     path = request.path
@@ -189,13 +189,13 @@ def _check_key(charger: Admission, charger_id: str, address: str) -> None:
             _unauthorized()
         return
     one, everyone = ("charger-key", address, charger_id), ("charger-keys", address)
-    if not (_within(FAILED_KEYS, *one, cost=0) and _within(FAILED_KEYS_OF_ALL, *everyone, cost=0)):
+    if not (within(FAILED_KEYS, *one, cost=0) and within(FAILED_KEYS_OF_ALL, *everyone, cost=0)):
         refuse(429, "too many wrong keys from this address")
     key = _key(charger_id)
     # 1.6 sets a key in hexadecimal (AuthorizationKey) and the charge point sends its bytes: both are the key.
     if not any(keys.matches(form, charger.auth_key_hash) for form in (key, *_hexadecimal(key))):
-        _within(FAILED_KEYS, *one)
-        _within(FAILED_KEYS_OF_ALL, *everyone)
+        within(FAILED_KEYS, *one)
+        within(FAILED_KEYS_OF_ALL, *everyone)
         log.warning("wrong key for charger %s from %s", charger_id, address)
         _unauthorized()
 
@@ -223,21 +223,8 @@ def _check_impostor(engine: Engine, charger: Admission, charger_id: str, address
     if present is None or present == address or not engine.dispatcher.answers(charger_id):
         return
     log.warning("charger %s is connected from %s; refused one from %s", charger_id, present, address)
-    if _within(IMPOSTOR_NOTES, "impostors", address, charger_id):
+    if within(IMPOSTOR_NOTES, "impostors", address, charger_id):
         engine.journal.perform(
             lambda work: admission.impostor(work, charger.id, charger_id, address=address, present=present)
         )
     refuse(403, "this charger is connected from another address")
-
-
-def _within(limit: RateLimitItem, *key: str, cost: int = 1) -> bool:
-    """Count something and say whether it is within its limit; ``cost=0`` only asks.
-
-    Where the counts cannot be reached, everything is: chargers come in while Redis is down.
-    """
-    limits = limiter.limiter
-    try:
-        return limits.hit(limit, *key, cost=cost) if cost else limits.test(limit, *key)
-    except limits.storage.base_exceptions as error:
-        log.warning("the limits are away: %s", error)
-        return True

@@ -80,8 +80,8 @@ class Exchange:
             self._on_boot(registration)
 
     def failed(self, error: BaseException) -> None:
-        """Nothing was stored: the charge point is told so, the cause stays in the log."""
-        fault = wire.ProtocolFault(INTERNAL_ERROR, "the message could not be handled; it was not stored")
+        """It is not known to be stored: the charge point is told so, the cause stays in the log."""
+        fault = wire.ProtocolFault(INTERNAL_ERROR, "the message could not be handled")
         log.error("charger %s: %s failed: %r", self._charger, self._incoming.action, error)
         answer = wire.error_text(self._incoming.id, fault.code, fault.description)
         if not isinstance(error, Exception) or self._incoming.fault is not None:
@@ -145,8 +145,8 @@ class OutgoingRecord:
             "message",
             (
                 self._charger, "out", now, now if outgoing.answer_text else None, outgoing.action,
-                outgoing.id, storable(masked(outgoing)), storable(outgoing.answer_text[:MAX_LOGGED]) or None,
-                code[:40], "",
+                outgoing.id, storable(masked(outgoing)),
+                storable(masked_answer(outgoing)[:MAX_LOGGED]) or None, code[:40], "",
             ),
         )  # fmt: skip
 
@@ -181,6 +181,19 @@ def masked(outgoing: Outgoing) -> str:
     if key is not None and key.lower() == "authorizationkey":  # CiString50: case does not count
         return wire.call_text(outgoing.id, outgoing.action, {**outgoing.payload, "value": "********"})
     return outgoing.text[:MAX_LOGGED]
+
+
+def masked_answer(outgoing: Outgoing) -> str:
+    """The charge point's answer without secrets: some tell their key when asked for their configuration."""
+    told = (outgoing.result or {}).get("configurationKey") if outgoing.action == "GetConfiguration" else None
+    if not isinstance(told, list) or "authorizationkey" not in outgoing.answer_text.lower():
+        return outgoing.answer_text
+    kept = [
+        {**item, "value": "********"} if str(item.get("key")).lower() == "authorizationkey" else item
+        for item in told
+        if isinstance(item, dict)
+    ]
+    return wire.result_text(outgoing.id, {**(outgoing.result or {}), "configurationKey": kept})
 
 
 def storable(value: Any, depth: int = MAX_DEPTH) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 from ocpp.charge_point import snake_to_camel_case
 from ocpp.v16 import call
 
+from app.blueprints.ocpp.wire import V16
+
 
 def camel(name: str) -> str:
     """``id_tag`` → ``idTag``, as the ocpp package spells it."""
@@ -36,10 +38,16 @@ _RESULT_NAMES: dict[type, tuple[tuple[str, str], ...]] = {}
 
 
 def payload_of(message: Any) -> dict[str, Any]:
-    """The payload of a call or result object: keys in the specification's order, None left out."""
+    """The payload of a result object: keys in the specification's order, None left out."""
     kind = type(message)
     names = _RESULT_NAMES.get(kind)
     if names is None:
-        names = _RESULT_NAMES[kind] = tuple((field.name, camel(field.name)) for field in fields(kind))
+        names = _RESULT_NAMES[kind] = _in_order(kind)
     values = message.__dict__
     return {key: values[name] for name, key in names if values[name] is not None}
+
+
+def _in_order(kind: type) -> tuple[tuple[str, str], ...]:
+    names = {camel(field.name): field.name for field in fields(kind)}
+    order = V16.incoming_results[kind.__name__].schema.get("properties", {})
+    return tuple((names[key], key) for key in order)

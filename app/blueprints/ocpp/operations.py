@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from app.blueprints.ocpp import commands
 from app.blueprints.ocpp.dispatch import Answer
@@ -30,6 +30,7 @@ def _running(charger_id: str) -> int:
         select(Transaction.id)
         .join(Charger)
         .where(Charger.charger_id == charger_id, Transaction.stopped_at.is_(None))
+        .where(or_(Transaction.refused == "", Transaction.energy_wh > 0))
         .order_by(Transaction.id.desc())
         .limit(1)
     )

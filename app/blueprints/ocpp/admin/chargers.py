@@ -23,6 +23,8 @@ from app.blueprints.ocpp.services import keys, overview
 from app.db import UnitOfWork, db
 from app.domain_error import DomainError
 
+# What is decided at the door, for as long as a socket lasts.
+JUDGED = ("blocked", "registration_status", "validation", "auth_key_hash")
 # Rows of each kind on a charger's page.
 SHOWN = 20
 
@@ -176,6 +178,7 @@ class ChargerAdmin(Commands, StaffView):
 
     def change(self, work: UnitOfWork, form: Form, row: Charger) -> None:
         """Write the form; of the key only its hash."""
+        before = [getattr(row, name) for name in JUDGED]
         for name, field in form._fields.items():
             if name not in ("auth_key", "clear_key", "config"):
                 field.populate_obj(row, name)
@@ -185,6 +188,7 @@ class ChargerAdmin(Commands, StaffView):
             row.auth_key_hash = keys.hashed(form.auth_key.data)
         elif "clear_key" in form and form.clear_key.data:
             row.auth_key_hash = ""
+        g.judged_anew = before != [getattr(row, name) for name in JUDGED]
 
     def validate_form(self, form: Form) -> bool:
         """A key is set or removed, not both."""
@@ -204,7 +208,9 @@ class ChargerAdmin(Commands, StaffView):
         super().remove(work, row)
 
     def after_model_change(self, form: Form, model: Charger, is_created: bool) -> None:
-        """Pages that follow show it."""
+        """Pages that follow show it, and a charger that is judged otherwise now comes to the door again."""
+        if g.pop("judged_anew", False):
+            dispatch.hang_up(model.charger_id)
         current_app.extensions["ocpp"].live.touch({model.charger_id})
 
     def get_list(self, *args: Any, **options: Any) -> Any:

@@ -176,11 +176,12 @@ def on_sign_certificate(
 
 def id_tag_info(verdict: Verdict) -> dict[str, str]:
     """IdTagInfo (OCPP 1.6, 7.27); expiry and parent where they are set."""
-    info = {"status": verdict.status}
+    info = {}
     if verdict.expires_at is not None:
         info["expiryDate"] = verdict.expires_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if verdict.parent:
         info["parentIdTag"] = verdict.parent
+    info["status"] = verdict.status
     return info
 
 

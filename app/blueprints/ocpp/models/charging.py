@@ -131,7 +131,7 @@ class Refusal(Base):
     at: Mapped[Timestamp] = mapped_column(default=utcnow)
     charger_id: Mapped[int] = mapped_column(ForeignKey("charger.id"))
     id_tag: Mapped[str] = mapped_column(Text)
-    # Authorize or StartTransaction.
+    # Authorize, StartTransaction or StopTransaction.
     action: Mapped[str] = mapped_column(String(40))
     # What the charger was told: Blocked, Expired, Invalid, ConcurrentTx.
     status: Mapped[str] = mapped_column(String(20))
