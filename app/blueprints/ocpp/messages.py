@@ -6,9 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from ocpp.charge_point import snake_to_camel_case
-from ocpp.v16 import call
-
-from app.blueprints.ocpp.wire import V16
+from ocpp.v16 import call, call_result
 
 
 def camel(name: str) -> str:
@@ -48,6 +46,6 @@ def payload_of(message: Any) -> dict[str, Any]:
 
 
 def _in_order(kind: type) -> tuple[tuple[str, str], ...]:
-    names = {camel(field.name): field.name for field in fields(kind)}
-    order = V16.incoming_results[kind.__name__].schema.get("properties", {})
-    return tuple((names[key], key) for key in order)
+    names = tuple((field.name, camel(field.name)) for field in fields(kind))
+    # The package has the standard's order, but for OCPP 1.6, 6.46.
+    return names[::-1] if kind is call_result.StartTransaction else names

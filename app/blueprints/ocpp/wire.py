@@ -145,9 +145,6 @@ class Version:
     # What a charge point may ask, and what we may.
     incoming: dict[str, Shape]
     outgoing: dict[str, Shape]
-    outgoing_results: dict[str, Shape]
-    # What we answer.
-    incoming_results: dict[str, Shape]
     # JSON schema keyword → error code, in the version's own spelling; the first that applies is sent.
     codes: tuple[tuple[str, str], ...]
 
@@ -235,8 +232,6 @@ V16 = Version(
     subprotocol="ocpp1.6",
     incoming=_shapes("v16", FROM_CHARGE_POINT_16),
     outgoing=_shapes("v16", FROM_CENTRAL_SYSTEM_16),
-    outgoing_results=_shapes("v16", FROM_CENTRAL_SYSTEM_16, "Response"),
-    incoming_results=_shapes("v16", FROM_CHARGE_POINT_16, "Response"),
     codes=(
         ("required", "OccurenceConstraintViolation"),  # 1.6 spells it with one r
         ("type", "TypeConstraintViolation"),
