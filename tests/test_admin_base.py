@@ -296,3 +296,12 @@ def test_deleting_several_deletes_those_that_can_be(staff, work):
     assert "1 deleted." in answer.text
     assert "has history" in answer.text
     assert [charger.id for charger in work.scalars(select(type(free)))] == [taken.id]
+
+
+def test_the_first_page_leads_to_every_screen(app, staff):
+    page = staff.get("/admin/").text
+
+    screens = [view for view in app.extensions["admin"][0]._views if view.category]
+    assert len(screens) > 10
+    for view in screens:
+        assert f'href="{view.url}/"' in page.partition('class="row"')[2], view.name
