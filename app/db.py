@@ -137,7 +137,7 @@ def patiently(attempt: Any, limit_s: float = BUSY_TIMEOUT_S) -> Any:
     while True:
         try:
             return attempt()
-        except Exception as error:
+        except Exception as error:  # the driver's own, or SQLAlchemy's; all but a busy lock goes on up
             if not is_busy(error) or time.monotonic() > deadline:
                 raise
         time.sleep(pause)

@@ -66,7 +66,7 @@ def one_by_one(
             work.flush()
             work.db.run("RELEASE SAVEPOINT one")
             changed |= work.changed
-        except Exception as error:
+        except Exception as error:  # one bad operation must not cost the others
             if passing(error):
                 raise
             if not isinstance(error, DomainError):

@@ -123,7 +123,7 @@ class Journal:
                 return self._attempt(operations, way)
             except (CommitUnknown, _Away):
                 raise
-            except Exception as error:
+            except Exception as error:  # whatever a rule or the driver raises: the others have another chance
                 if tries == MAX_TRIES:
                     raise
                 log.warning("a batch of %d is run again: %s", len(operations), _short(error))

@@ -150,7 +150,7 @@ class ChargePointSimulator:
                 self._halt(self._grace_s)
         try:
             yield
-        except Exception as error:
+        except Exception as error:  # noted for whoever watches, and raised on
             self._failures += 1
             self.station.fail(str(error) or repr(error))
             raise
