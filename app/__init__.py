@@ -16,7 +16,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
 
     ``overrides`` are settings by name that win over the environment (tests use them).
     """
-    from app import access, admin, blueprints, config, errors, extensions, logs, pages, sites
+    from app import access, admin, blueprints, config, doorbell, errors, extensions, logs, pages, sites
 
     settings = config.environment()
     settings.update(overrides or {})
@@ -25,6 +25,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     sites.remember_label(app)
     extensions.init_app(app)
     access.init_app(app)
+    doorbell.init_app(app)
     blueprints.mount(app)
     admin.init_app(app)
     extensions.sock.init_app(app)

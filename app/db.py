@@ -106,7 +106,6 @@ def init_app(app: Flask) -> None:
         options.setdefault("pool_pre_ping", True)
         options.setdefault("pool_size", 10)
         options.setdefault("connect_args", POSTGRES_PATIENCE)
-        options.setdefault("connect_args", {"connect_timeout": 5})
     db.init_app(app)
     with app.app_context():
         if db.engine.dialect.name == "sqlite":

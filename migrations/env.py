@@ -6,7 +6,7 @@ from typing import Any
 
 from alembic import context
 from flask import current_app
-from sqlalchemy import DateTime
+from sqlalchemy import Connection, DateTime
 
 from app.db import UTCDateTime, db
 
@@ -22,10 +22,8 @@ def run() -> None:
     """Apply what Alembic was asked for, in one transaction where the database can."""
     context.config.set_main_option("sqlalchemy.url", str(db.engine.url).replace("%", "%%"))
     with db.engine.connect() as connection:
-        if connection.dialect.name == "sqlite":
-            # Batch mode rebuilds tables; their children must not notice.
-            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-            connection.commit()
+        # Batch mode rebuilds tables; their children must not notice. Has no effect inside a transaction.
+        _foreign_keys(connection, "OFF")
         context.configure(
             connection=connection,
             target_metadata=db.metadata,
@@ -37,8 +35,13 @@ def run() -> None:
             context.run_migrations()
         if connection.in_transaction():
             connection.commit()
-        if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+        _foreign_keys(connection, "ON")
+
+
+def _foreign_keys(connection: Connection, switch: str) -> None:
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        driver.execute(f"PRAGMA foreign_keys={switch}")
 
 
 assert current_app, "migrations run as `flask db …`"

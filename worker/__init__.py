@@ -5,18 +5,19 @@ The broker is a doorbell; what there is to do stands in the database. Embedded d
 
 from __future__ import annotations
 
-from pathlib import Path
+import logging
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import task_prerun
+from celery.signals import setup_logging, task_prerun, worker_ready, worker_shutdown
 
-from app import create_app
+from app import create_app, doorbell
 from app.blueprints import DOMAINS
 from app.logs import active
-from worker.queues import ROUTES, queue_of
+from worker.queues import DEFAULT, queue_of
 from worker.schedule import SCHEDULE
 
+log = logging.getLogger(__name__)
 flask_app = create_app()
 
 
@@ -29,33 +30,13 @@ class AppTask(Task):
             return self.run(*args, **kwargs)
 
 
-def _broker(settings: Any) -> dict[str, Any]:
-    if settings["REDIS_URL"]:
-        return {"broker_url": settings["REDIS_URL"]}
-    folder = Path(flask_app.instance_path) / "broker"
-    for name in ("queue", "processed"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    return {
-        "broker_url": "filesystem://",
-        "broker_transport_options": {
-            "data_folder_in": str(folder / "queue"),
-            "data_folder_out": str(folder / "queue"),
-            "processed_folder": str(folder / "processed"),
-            "control_folder": str(folder / "control"),
-            "store_processed": False,
-        },
-    }
-
-
 app = Celery("constellation", task_cls=AppTask)
 app.conf.update(
-    **_broker(flask_app.config),
+    **doorbell.broker(flask_app.config),
     task_ignore_result=True,
     task_acks_late=True,
-    task_routes=ROUTES,
-    task_default_queue="maintenance",
+    task_default_queue=DEFAULT,
     worker_prefetch_multiplier=1,
-    worker_hijack_root_logger=False,
     worker_send_task_events=False,
     broker_connection_retry_on_startup=True,
     beat_schedule=SCHEDULE,
@@ -65,7 +46,25 @@ app.autodiscover_tasks([f"app.blueprints.{name}" for name in DOMAINS])
 app.set_default()
 
 
+@setup_logging.connect
+def _keep_our_logs(**_kwargs: Any) -> None:
+    """Connected, so that Celery leaves the application's log as it is."""
+
+
 @task_prerun.connect
 def _log_to_queue(task: Any = None, **_kwargs: Any) -> None:
     """Each queue has a log file of its own."""
-    active.domain = queue_of(task.name)
+    active.domain = queue_of(task)
+
+
+@worker_ready.connect
+def _say_ready(**_kwargs: Any) -> None:
+    """For whoever waits for it, and for the log's reader."""
+    active.domain = DEFAULT
+    log.info("the worker is ready")
+
+
+@worker_shutdown.connect
+def _say_stopped(**_kwargs: Any) -> None:
+    active.domain = DEFAULT
+    log.info("the worker has stopped")

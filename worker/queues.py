@@ -1,18 +1,13 @@
-"""Which task goes to which queue."""
+"""The queues, and which task goes to which: each task names its own, ``@shared_task(…, queue="mail")``."""
 
 from __future__ import annotations
 
+from typing import Any
+
 QUEUES = ("mail", "odoo", "simulators", "maintenance")
-
-ROUTES = {
-    "ocpp.purge_*": {"queue": "maintenance"},
-    "subscriptions.*": {"queue": "maintenance"},
-}
+DEFAULT = "maintenance"
 
 
-def queue_of(task: str) -> str:
-    """The queue of a task, by name."""
-    for pattern, route in ROUTES.items():
-        if task == pattern or (pattern.endswith("*") and task.startswith(pattern[:-1])):
-            return route["queue"]
-    return "maintenance"
+def queue_of(task: Any) -> str:
+    """The queue of a task."""
+    return str(getattr(task, "queue", None) or DEFAULT)

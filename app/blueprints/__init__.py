@@ -14,6 +14,8 @@ DOMAINS = {
     "nodes": "/nodes",
     "chat": "/chat",
     "readme": "/readme",
+    "mailer": "/mailer",
+    "odoo": "/odoo",
     "subscriptions": "/subscriptions",
     "ocpp": "/ocpp",
     "website": "",

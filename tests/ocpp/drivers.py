@@ -21,8 +21,8 @@ def add_driver(
     write(
         server,
         """INSERT INTO user (username, password, email, phone_number, has_charger, is_staff, is_superuser,
-           is_active, session_key, added_on)
-           VALUES (?, '', '', '', 0, 0, 0, ?, '', '2026-01-01 00:00:00.000000')""",
+           language, is_active, session_key, added_on)
+           VALUES (?, '', '', '', 0, 0, 0, '', ?, '', '2026-01-01 00:00:00.000000')""",
         name,
         active,
     )

@@ -24,7 +24,7 @@ def make_token(server: RunningServer) -> str:
     write(
         server,
         """INSERT INTO user (username, password, email, phone_number, has_charger, is_staff, is_superuser,
-           is_active, session_key, added_on) VALUES (?, '', '', '', 0, 1, 0, 1, '', ?)""",
+           language, is_active, session_key, added_on) VALUES (?, '', '', '', 0, 1, 0, '', 1, '', ?)""",
         name,
         now,
     )

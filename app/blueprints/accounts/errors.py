@@ -81,6 +81,30 @@ class BadRfid(DomainError):
         super().__init__(gettext("RFID must be 8, 14 or 20 hexadecimal digits"))
 
 
+class BadState(DomainError):
+    """Addresses lie in Coahuila or Nuevo León."""
+
+    field = "state"
+
+    def __init__(self) -> None:
+        super().__init__(gettext("state must be CO (Coahuila) or NL (Nuevo León)"))
+
+
+class BadMunicipality(DomainError):
+    """A municipality that does not lie in the state."""
+
+    field = "municipality"
+
+    def __init__(self, municipality: str, state: str) -> None:
+        super().__init__(
+            gettext(
+                "municipality: %(municipality)s does not lie in %(state)s",
+                municipality=municipality[:100],
+                state=state,
+            )
+        )
+
+
 class InvalidToken(DomainError):
     """The Bearer token is unknown or revoked, or its user is locked. The words are the contract's."""
 

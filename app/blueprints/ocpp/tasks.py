@@ -13,7 +13,7 @@ from app.clock import utcnow
 from app.db import unit_of_work
 
 
-@shared_task(name="ocpp.purge_messages")
+@shared_task(name="ocpp.purge_messages", queue="maintenance")
 def purge_messages() -> int:
     """Delete messages and refusals older than MESSAGE_RETENTION_DAYS, in short pieces; return how many."""
     before = utcnow() - timedelta(days=current_app.config["MESSAGE_RETENTION_DAYS"])

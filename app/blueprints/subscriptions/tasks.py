@@ -10,7 +10,7 @@ from app.blueprints.subscriptions import services
 from app.db import unit_of_work
 
 
-@shared_task(name="subscriptions.renew_due")
+@shared_task(name="subscriptions.renew_due", queue="maintenance")
 def renew_due() -> int:
     """Renew every subscription that is due, in short pieces; return how many. Safe to run twice."""
     today = clock.today(current_app.config["TIME_ZONE"])

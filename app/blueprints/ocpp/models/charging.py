@@ -59,6 +59,13 @@ class Transaction(Base):
             sqlite_where=text("stopped_at IS NULL"),
             postgresql_where=text("stopped_at IS NULL"),
         ),
+        # Whose credit is gone is asked for what runs on it, at every charger.
+        Index(
+            "ix_transaction_running_account",
+            "account_id",
+            sqlite_where=text("stopped_at IS NULL"),
+            postgresql_where=text("stopped_at IS NULL"),
+        ),
         CheckConstraint("energy_wh >= 0", name="energy_not_negative"),
         {"sqlite_autoincrement": True},
     )

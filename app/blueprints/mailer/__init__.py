@@ -1,0 +1,1 @@
+"""Mail: templates, and the queue that the worker sends."""

@@ -1,0 +1,1 @@
+"""Odoo: the servers that staff have named, and whether they answer."""
