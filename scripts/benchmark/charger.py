@@ -5,7 +5,7 @@ import json
 import re
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -38,15 +38,36 @@ class Charger:
     """
 
     __slots__ = (
-        "_action", "_address", "_asked_at", "_buffer", "_expected", "_ledger", "_number", "_pace", "_path",
-        "_poll", "_prefix", "_sock", "_step", "busy", "charger_id", "id_tag", "index", "message_id",
-        "meter_wh", "on_event", "online", "transaction_id",
+        "_action",
+        "_address",
+        "_asked_at",
+        "_buffer",
+        "_cycle",
+        "_expected",
+        "_ledger",
+        "_number",
+        "_pace",
+        "_path",
+        "_poll",
+        "_prefix",
+        "_sock",
+        "_step",
+        "busy",
+        "charger_id",
+        "id_tag",
+        "index",
+        "message_id",
+        "meter_wh",
+        "on_event",
+        "online",
+        "transaction_id",
     )  # fmt: skip
 
     def __init__(
-        self, index: int, address: tuple[str, int], path: str, poll: select.epoll, ledger: Ledger, pace: Pace
-    ) -> None:
-        self._address, self._path = address, path
+        self, index: int, address: tuple[str, int], path: str, poll: select.epoll, ledger: Ledger, pace: Pace,
+        cycle: Sequence[int] = CYCLE,
+    ) -> None:  # fmt: skip
+        self._address, self._path, self._cycle = address, path, cycle
         self._poll, self._ledger, self._pace = poll, ledger, pace
         self.index, self.id_tag = index, b"BENCH%d" % index
         self.charger_id = path.rpartition("/")[2].encode()
@@ -90,8 +111,8 @@ class Charger:
 
     def proceed(self) -> None:
         """Ask the next thing of the cycle: Authorize, Start, MeterValues …, Stop."""
-        self._step = (self._step + 1) % len(CYCLE)
-        self._call(CYCLE[self._step])
+        self._step = (self._step + 1) % len(self._cycle)
+        self._call(self._cycle[self._step])
 
     def message_ids(self) -> list[str]:
         """Return the ids of all calls so far."""

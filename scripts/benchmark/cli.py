@@ -51,6 +51,8 @@ def _measure(report: Report, arguments: argparse.Namespace) -> None:
             report.idle.append(weighed)
     if options.storm:
         report.storm = scenarios.storm(options)
+    if options.history:
+        report.authorize = scenarios.authorize(options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,6 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=3, help="ours and bare in turn, so often (3; 0 skips)")
     parser.add_argument("--idle", type=int, default=5000, help="chargers of the memory test (5000; 0 skips)")
     parser.add_argument("--storm", type=int, default=5000, help="chargers of the storm (5000; 0 skips)")
+    parser.add_argument(
+        "--history", type=int, default=1_000_000, help="transactions of a long history (1000000; 0 skips)"
+    )
+    parser.add_argument("--drivers", action="store_true", help="each charger's tag has an account to debit")
     parser.add_argument("--processes", type=int, default=1, help="web processes (1; more need REDIS_URL)")
     parser.add_argument("--postgres", nargs="?", const=POSTGRES, metavar="URL", help=f"({POSTGRES})")
     parser.add_argument(

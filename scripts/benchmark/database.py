@@ -19,6 +19,8 @@ class SqliteFile:
     """The file that a server makes in its instance folder when it is told nothing."""
 
     url: str | None = None
+    # A time, as SQL.
+    now = "'2026-01-01 00:00:00.000000'"
 
     def __init__(self, instance: Path) -> None:
         self._path = instance / SQLITE_NAME
@@ -28,9 +30,16 @@ class SqliteFile:
         with contextlib.closing(sqlite3.connect(self._path)) as connection:
             return connection.execute(sql).fetchall()
 
+    def execute(self, sql: str) -> None:
+        """Change something."""
+        with contextlib.closing(sqlite3.connect(self._path, timeout=60)) as connection, connection:
+            connection.execute(sql)
+
 
 class PostgresDatabase:
     """A database of this name on this server."""
+
+    now = "TIMESTAMPTZ '2026-01-01 00:00:00Z'"
 
     def __init__(self, server_url: str, name: str) -> None:
         self.url: str | None = urlsplit(server_url)._replace(path=f"/{name}").geturl()
@@ -39,6 +48,11 @@ class PostgresDatabase:
         """Run one SELECT."""
         with psycopg.connect(str(self.url)) as connection:
             return connection.execute(sql).fetchall()
+
+    def execute(self, sql: str) -> None:
+        """Change something."""
+        with psycopg.connect(str(self.url)) as connection:
+            connection.execute(sql)
 
 
 Database = SqliteFile | PostgresDatabase

@@ -14,7 +14,7 @@ import resource
 import select
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter, process_time
 from typing import Self
@@ -22,7 +22,7 @@ from typing import Self
 from scripts.benchmark.charger import Charger, HungUp, Pace
 from scripts.benchmark.frames import ProtocolError
 from scripts.benchmark.ledger import Ledger, Window, window
-from scripts.benchmark.messages import STATUS
+from scripts.benchmark.messages import CYCLE, STATUS
 
 RETRY_AFTER_S = 0.5
 _STEP_S = 0.05  # how often a wait looks at the clock when the sockets are quiet
@@ -49,18 +49,19 @@ class Load:
     """A crowd of chargers that speak to one server."""
 
     def __init__(
-        self, port: int, chargers: int = 100, host: str = "127.0.0.1", path: str = "/bench/BENCH-"
-    ) -> None:
+        self, port: int, chargers: int = 100, host: str = "127.0.0.1", path: str = "/bench/BENCH-", *,
+        first: int = 0, cycle: Sequence[int] = CYCLE,
+    ) -> None:  # fmt: skip
         raise_file_limit()
         self.ledger = Ledger()
         self._pace = Pace()
         self._poll = select.epoll()
         self._by_descriptor: dict[int, Charger] = {}
         self._retries: list[tuple[float, int]] = []
-        self._retrying = False
+        self._retrying, self._first = False, first
         self.chargers = [
-            Charger(index, (host, port), f"{path}{index:05}", self._poll, self.ledger, self._pace)
-            for index in range(chargers)
+            Charger(index, (host, port), f"{path}{index:05}", self._poll, self.ledger, self._pace, cycle)
+            for index in range(first, first + chargers)
         ]
 
     def __enter__(self) -> Self:
@@ -209,7 +210,7 @@ class Load:
 
     def _reopen(self) -> None:
         while self._retries and self._retries[0][0] <= perf_counter():
-            self._open(self.chargers[heapq.heappop(self._retries)[1]])
+            self._open(self.chargers[heapq.heappop(self._retries)[1] - self._first])
 
     def _forget(self, charger: Charger) -> None:
         descriptor = charger.hang_up()

@@ -13,11 +13,14 @@ from statistics import median
 from typing import Any
 
 from scripts.benchmark.database import postgres_settings
+from scripts.benchmark.history import SHORT
 from scripts.benchmark.rows import RowCheck
-from scripts.benchmark.scenarios import Idle, Kill, Options, Outcome, Round, Storm
+from scripts.benchmark.scenarios import Authorizing, Idle, Kill, Options, Outcome, Round, Storm
 
 GOAL_SQLITE, GOAL_POSTGRES = 0.8, 0.5
 GOAL_IDLE_KB, GOAL_STORM_S = 60, 30
+# What a long history may cost.
+GOAL_HISTORY = 1.2
 # Above this share of a core the generator, not the server, may be what is measured.
 GENERATOR_BUSY = 0.9
 
@@ -31,12 +34,13 @@ class Report:
     rounds: list[Round] = field(default_factory=list)
     idle: list[Idle] = field(default_factory=list)
     storm: Storm | None = None
+    authorize: Authorizing | None = None
     kill: Kill | None = None
 
     @property
     def outcomes(self) -> list[Outcome]:
         """Every scenario that ran."""
-        single = [self.calibration, self.storm, self.kill]
+        single = [self.calibration, self.storm, self.authorize, self.kill]
         return [*self.rounds, *self.idle, *(outcome for outcome in single if outcome)]
 
     @property
@@ -64,6 +68,7 @@ class Report:
             _rounds(self),
             [_idle(result) for result in self.idle],
             _storm(self.storm) if self.storm else [],
+            _authorize(self.authorize) if self.authorize else [],
             _kill(self.kill) if self.kill else [],
             _rows(self.outcomes),
             _errors(self.outcomes),
@@ -161,6 +166,15 @@ def _storm(result: Storm) -> list[str]:
             line = f"storm, {name}: {arrival.served:,} of {arrival.wanted:,} in {arrival.seconds:.1f} s"
             lines.append(f"{line}, {arrival.retries:,} tried again   {_goal(met, f'≤ {GOAL_STORM_S} s')}")
     return lines
+
+
+def _authorize(result: Authorizing) -> list[str]:
+    lines = [
+        f"Authorize on an account with {count:11,} transactions: {median(figures):.2f} ms (median of medians)"
+        for count, figures in ((SHORT, result.short_ms), (result.long, result.long_ms))
+    ]
+    met = _goal(result.ratio <= GOAL_HISTORY, f"≤ {GOAL_HISTORY}")
+    return [*lines, f"ratio long/short {result.ratio:.2f}   {met}"]
 
 
 def _kill(result: Kill) -> list[str]:

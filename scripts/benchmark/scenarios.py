@@ -7,15 +7,21 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
+from scripts.benchmark import history
 from scripts.benchmark.database import Database, fresh_database
+from scripts.benchmark.history import SHORT
 from scripts.benchmark.ledger import Window
 from scripts.benchmark.load import Arrival, Load
+from scripts.benchmark.messages import AUTHORIZE
 from scripts.benchmark.processes import Bare, Server, machine_cpu_s
 from scripts.benchmark.rows import RowCheck, check_rows
 from scripts.benchmark.server import Ours
 
 _SETTLE_S = 3.0
+# How often Authorize is measured on each of two accounts.
+_TURNS = 5
 
 
 @dataclass
@@ -28,6 +34,8 @@ class Options:
     rounds: int = 3
     idle: int = 5000
     storm: int = 5000
+    history: int = 1_000_000
+    drivers: bool = False
     processes: int = 1
     postgres: str | None = None
     directory: Path = Path("/var/tmp")
@@ -76,6 +84,21 @@ class Storm(Outcome):
 
 
 @dataclass
+class Authorizing(Outcome):
+    """Authorize for a tag with a short history and for one with a long one, in turn."""
+
+    long: int = 0
+    # Median answer times of each turn.
+    short_ms: list[float] = field(default_factory=list)
+    long_ms: list[float] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float:
+        """Long over short: medians of the turns."""
+        return median(self.long_ms) / median(self.short_ms)
+
+
+@dataclass
 class Kill(Outcome):
     """SIGKILL in the middle of a load, and a new start."""
 
@@ -91,6 +114,8 @@ def rounds(options: Options) -> Iterator[Round]:
     for number in range(1, options.rounds + 1):
         _say(f"round {number} of {options.rounds}: ours")
         with _ours(options) as (server, database), Load(server.port, options.chargers) as load:
+            if options.drivers:
+                history.give_drivers(database, options.chargers)
             result = _load(options, server, load)
             server.stop()
             result.rows = check_rows(database, load)
@@ -132,6 +157,23 @@ def storm(options: Options) -> Storm:
         return Storm(check_rows(database, load), dict(load.ledger.errors), first, again)
 
 
+def authorize(options: Options) -> Authorizing:
+    """Ask for two tags in turn, each several times; what the machine does meanwhile hits both alike."""
+    _say(f"Authorize, on an account with {SHORT} transactions and on one with {options.history:,}")
+    result = Authorizing(long=options.history)
+    with _ours(options, OCPP_REQUIRE_RFID="1") as (server, database):
+        history.give(database, options.history)
+        for _ in range(_TURNS):
+            for index, figures in enumerate((result.short_ms, result.long_ms)):
+                with Load(server.port, 1, first=index, cycle=(AUTHORIZE,)) as load:
+                    load.connect()
+                    load.run(0.5)
+                    figures.append(load.run(2.0).p50_ms)
+                    load.drain()
+                    result.errors.update(load.ledger.errors)
+    return result
+
+
 def kill(options: Options) -> Kill:
     """Kill the server in the middle of a load and start it again: what it acknowledged must be there."""
     _say("kill -9 in the middle of a load")
@@ -171,12 +213,12 @@ def _weigh(options: Options, server: Server, load: Load) -> Idle:
 
 
 @contextlib.contextmanager
-def _ours(options: Options) -> Iterator[tuple[Ours, Database]]:
+def _ours(options: Options, **settings: str) -> Iterator[tuple[Ours, Database]]:
     """Yield our server, serving, on an empty instance and an empty database."""
     with (
         _directory(options) as instance,
         fresh_database(options.postgres, instance) as database,
-        Ours(instance, database.url, options.processes) as server,
+        Ours(instance, database.url, options.processes, **settings) as server,
     ):
         yield server, database
 

@@ -17,10 +17,12 @@ class Ours(Server):
 
     name = "ours"
 
-    def __init__(self, instance: Path, database_url: str | None = None, processes: int = 1) -> None:
+    def __init__(
+        self, instance: Path, database_url: str | None = None, processes: int = 1, **settings: str
+    ) -> None:
         gunicorn = [sys.executable, "-m", "gunicorn", "-c", "python:app.gunicorn_settings", "wsgi:app"]
         super().__init__(gunicorn, instance / "server.log")
-        self.environment = _environment(instance, self.port, database_url, processes)
+        self.environment = _environment(instance, self.port, database_url, processes) | settings
         self._migrated = False
 
     def start(self) -> None:

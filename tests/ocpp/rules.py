@@ -30,7 +30,7 @@ from app.blueprints.ocpp.outbox import Outgoing
 from app.blueprints.ocpp.services import transactions
 from app.blueprints.ocpp.session import Answered, Incoming, Session
 from app.blueprints.ocpp.wire import V16
-from app.blueprints.ocpp.work import Settings, Work
+from app.blueprints.ocpp.work import News, Settings, Work
 from app.db import _sqlite_manners
 from tests.ocpp import answers
 
@@ -53,7 +53,9 @@ class Site:
 
     def __init__(self, engine: Engine, settings: Settings | None = None) -> None:
         self.engine = engine
-        self.journal = Journal(engine, settings or Settings())
+        # What runs on accounts whose credit is gone, as the journal has told it.
+        self.exhausted: set[tuple[str, int]] = set()
+        self.journal = Journal(engine, settings or Settings(), on_commit=self._learn)
         self.central_system = CentralSystem(v16)
 
     # What staff set up
@@ -149,6 +151,9 @@ class Site:
     def end(self) -> None:
         """No more operations."""
         self.journal.stop()
+
+    def _learn(self, news: News) -> None:
+        self.exhausted |= news.exhausted
 
     def _writing(self) -> Database:
         return Database(self.engine.execution_options(writing=True), expire_on_commit=False)

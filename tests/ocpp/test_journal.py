@@ -46,7 +46,7 @@ class Put:
         if self._before is not None:
             self._before(work)
         work.db.run(INSERT, (self.id, self._mother))
-        work.changed.add(str(self.id))
+        work.changed(str(self.id))
         return self.id
 
     def done(self, result: Any) -> None:

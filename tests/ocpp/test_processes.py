@@ -115,6 +115,28 @@ def test_b6_any_process_commands_any_charger(pair: Pair, booted: Booted) -> None
                 assert json.loads(told["sent"]) == received[-1]
 
 
+def test_e10_a_charger_of_another_process_is_stopped_when_the_credit_is_gone(
+    pair: Pair, booted: Booted
+) -> None:
+    rfids = pair.one.instance / "tags.csv"
+    rfids.write_text("rfid,user,allowed\nCAFE0001,ann,True\nCAFE0002,ann,True\n")
+    for command in ("users create ann", "accounts credit ann 1", f"import_rfids {rfids}"):
+        flask(*command.split(), env=pair.one.env)
+    (_, here), (_, there) = booted(pair.one), booted(pair.two)
+    payload = {"connectorId": 1, "meterStart": 0, "timestamp": "2026-01-01T00:00:00Z"}
+    ids = [
+        point.ask("StartTransaction", payload | {"idTag": tag})[2]["transactionId"]
+        for point, tag in ((here, "CAFE0001"), (there, "CAFE0002"))
+    ]
+    told = {"timestamp": "2026-01-01T00:10:00Z", "sampledValue": [{"value": "1000"}]}
+    here.ask("MeterValues", {"connectorId": 1, "transactionId": ids[0], "meterValue": [told]})
+
+    for point, id in zip((here, there), ids, strict=True):
+        call = point.next_call("RemoteStopTransaction")
+        assert call[3] == {"transactionId": id}
+        point.answer(call, ACCEPTED)
+
+
 PYTHON = """
 import sys, threading
 from app import create_app

@@ -16,6 +16,7 @@ from app.domain_error import DomainError
 from tests.databases import both_databases, only_postgres
 from tests.ocpp import rules
 from tests.ocpp.rules import ChargePoint, Site
+from tests.ocpp.staff import eventually
 
 
 @pytest.fixture
@@ -104,3 +105,37 @@ def test_a3_any_path_can_be_stored(site: Site) -> None:
         lambda work: admission.arrived(work, known.id, path=path, address="127.0.0.1", subprotocol="ocpp1.6")
     )
     assert site.one(Charger, charger_id="CP").last_path.startswith("/ocpp/a\ufffdb/ü🔌")
+
+
+@both_databases
+def test_e10_whichever_process_books_the_last_of_the_credit_finds_everything_that_runs_on_it(
+    processes: list[Site],
+) -> None:
+    site = processes[0]
+    ids = [site.add(Charger(charger_id=f"CP{number}")).id for number in range(2)]
+    chargers = [ChargePoint(process, id) for process, id in zip(processes, ids, strict=True)]
+    for number in range(8):
+        account = site.tag(f"ONE{number}", credit_wh=1000)
+        site.tag(f"TWO{number}", account=account)
+        running = [c.start(f"{word}{number}") for c, word in zip(chargers, ("ONE", "TWO"), strict=True)]
+        barrier = threading.Barrier(2)
+
+        def charge(charger: ChargePoint, id: int, barrier: threading.Barrier) -> None:
+            barrier.wait()
+            charger.meter(500, id)
+
+        threads = [
+            threading.Thread(target=charge, args=(charger, id, barrier))
+            for charger, id in zip(chargers, running, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        eventually(
+            lambda running=running: (
+                {("CP0", running[0]), ("CP1", running[1])} <= processes[0].exhausted | processes[1].exhausted
+            )
+        )
+        for charger, id in zip(chargers, running, strict=True):
+            charger.stop(id, 500)

@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from app.blueprints.ocpp.work import Needs, Settings, Work
+from app.blueprints.ocpp.work import Needs, News, Settings, Work
 from app.db import is_busy
 from app.domain_error import DomainError
 
@@ -39,25 +39,25 @@ class Outcome:
         self.result, self.error = result, error
 
 
-Way = Callable[[list[Operation], Connection, Settings], tuple[list[Outcome], set[str]]]
+Way = Callable[[list[Operation], Connection, Settings], tuple[list[Outcome], News]]
 
 
 def together(
     operations: list[Operation], connection: Connection, settings: Settings
-) -> tuple[list[Outcome], set[str]]:
+) -> tuple[list[Outcome], News]:
     """The ordinary way: one unit of work, written in bulk."""
     work = Work(connection, settings)
     work.prefetch([operation.needs for operation in operations])
     outcomes = [Outcome(operation.run(work)) for operation in operations]
     work.flush()
-    return outcomes, work.changed
+    return outcomes, work.news
 
 
 def one_by_one(
     operations: list[Operation], connection: Connection, settings: Settings
-) -> tuple[list[Outcome], set[str]]:
+) -> tuple[list[Outcome], News]:
     """After a failure: a savepoint each, so that only the bad operation is lost."""
-    outcomes, changed = [], set()
+    outcomes, news = [], News()
     for operation in operations:
         work = Work(connection, settings)
         work.db.run("SAVEPOINT one")
@@ -65,7 +65,7 @@ def one_by_one(
             outcome = Outcome(operation.run(work))
             work.flush()
             work.db.run("RELEASE SAVEPOINT one")
-            changed |= work.changed
+            news.add(work.news)
         except Exception as error:  # one bad operation must not cost the others
             if passing(error):
                 raise
@@ -74,7 +74,7 @@ def one_by_one(
             work.db.run("ROLLBACK TO SAVEPOINT one")
             outcome = Outcome(error=error)
         outcomes.append(outcome)
-    return outcomes, changed
+    return outcomes, news
 
 
 def passing(error: BaseException) -> bool:

@@ -8,15 +8,16 @@ from typing import Any
 
 from flask import Flask
 
-from app.blueprints.ocpp import dispatch, live
+from app.blueprints.ocpp import dispatch, live, prepaid
 from app.blueprints.ocpp.bus import ARRIVED, Away, Bus
 from app.blueprints.ocpp.central_system import v16
 from app.blueprints.ocpp.dispatch import Dispatcher
 from app.blueprints.ocpp.exchange import CentralSystem
 from app.blueprints.ocpp.journal import Journal
 from app.blueprints.ocpp.live import Live
+from app.blueprints.ocpp.prepaid import Prepaid
 from app.blueprints.ocpp.registry import Registry
-from app.blueprints.ocpp.work import Settings
+from app.blueprints.ocpp.work import News, Settings
 from app.db import db
 
 # What waits for the database when the process ends may take this long.
@@ -35,13 +36,14 @@ class Engine:
         self.journal = Journal(
             engine,
             Settings(settings["OCPP_HEARTBEAT_INTERVAL"], settings["OCPP_REQUIRE_RFID"]),
-            on_commit=self.live.touch,
+            on_commit=self._committed,
         )
         self.registry = Registry(
             settings["OCPP_MAX_CHARGERS"],
             settings["OCPP_MAX_CHARGERS_PER_ADDRESS"],
             settings["OCPP_PING_INTERVAL"],
         )
+        self.prepaid = Prepaid(self.registry, self.bus, self.journal, settings["OCPP_CALL_TIMEOUT"])
         self.dispatcher = Dispatcher(self.registry, self.bus, settings["OCPP_CALL_TIMEOUT"])
         self.central_systems = {"ocpp1.6": CentralSystem(v16)}
         self.registry.on_change = self._presence_changed
@@ -80,12 +82,19 @@ class Engine:
         if self.bus is not None:
             self.bus.changed(charger_id)
 
+    def _committed(self, news: News) -> None:
+        self.live.touch(news.changed)
+        if news.exhausted:
+            self.prepaid.stop(news.exhausted)
+
     def _heard(self, topic: str, message: dict[str, Any]) -> None:
         if topic == ARRIVED:
             for charger_id, details in message["chargers"].items():
                 self._arrived_elsewhere(charger_id, details)
         elif topic == live.TOPIC:
             self.live.heard(message)
+        elif topic == prepaid.TOPIC:
+            self.prepaid.heard(message)
 
     def _missed(self) -> None:
         """What other processes told did not reach us."""

@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.blueprints.ocpp.batch import Operation, Outcome, Way, may_be_committed, one_by_one, passing, together
-from app.blueprints.ocpp.work import Needs, Settings, Work
+from app.blueprints.ocpp.work import Needs, News, Settings, Work
 from app.db import is_busy, write_lock
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Journal:
     """The one writer of a process's message path."""
 
     def __init__(
-        self, engine: Engine, settings: Settings, on_commit: Callable[[set[str]], None] = lambda _ids: None
+        self, engine: Engine, settings: Settings, on_commit: Callable[[News], None] = lambda _news: None
     ) -> None:
         self._engine = engine
         self._settings = settings
@@ -101,21 +101,21 @@ class Journal:
     def _serve(self, operations: list[Operation]) -> None:
         try:
             with self._single_writer():
-                outcomes, changed = self._write(operations)
+                outcomes, news = self._write(operations)
         except Exception as error:  # the journal must outlive any batch
             log.exception("a batch of %d was not stored", len(operations), exc_info=error)
-            outcomes, changed = [Outcome(error=error)] * len(operations), set()
+            outcomes, news = [Outcome(error=error)] * len(operations), News()
         for operation, outcome in zip(operations, outcomes, strict=True):
             if outcome.error is None:
                 _tell(operation.done, outcome.result)
             else:
                 _tell(operation.failed, outcome.error)
-        _tell(self._on_commit, changed)
+        _tell(self._on_commit, news)
 
     def _single_writer(self) -> AbstractContextManager[Any]:
         return write_lock if self._engine.dialect.name == "sqlite" else nullcontext()
 
-    def _write(self, operations: list[Operation]) -> tuple[list[Outcome], set[str]]:
+    def _write(self, operations: list[Operation]) -> tuple[list[Outcome], News]:
         """Run and commit: all at once; one by one when an operation fails; again when the database did."""
         way, tries = together, 1
         while True:
@@ -129,10 +129,10 @@ class Journal:
                 log.warning("a batch of %d is run again: %s", len(operations), _short(error))
                 way, tries = way if passing(error) else one_by_one, tries + 1
 
-    def _attempt(self, operations: list[Operation], way: Way) -> tuple[list[Outcome], set[str]]:
+    def _attempt(self, operations: list[Operation], way: Way) -> tuple[list[Outcome], News]:
         connection = self._begin()
         try:
-            outcomes, changed = way(operations, connection, self._settings)
+            outcomes, news = way(operations, connection, self._settings)
         except BaseException:
             self._roll_back()
             raise
@@ -143,7 +143,7 @@ class Journal:
             if may_be_committed(error):
                 raise CommitUnknown(_short(error)) from error
             raise
-        return outcomes, changed
+        return outcomes, news
 
     def _begin(self) -> Connection:
         """A transaction, however long another process writes. Raises when the database stays away."""

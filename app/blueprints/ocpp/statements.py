@@ -19,6 +19,8 @@ from sqlalchemy import JSON, BigInteger, Boolean, Connection, Integer, Numeric, 
 
 from app.db import UTCDateTime
 
+Rows = Callable[[], list[Any]]
+
 
 class Dialogue:
     """One database connection, spoken to in tuples."""
@@ -35,6 +37,14 @@ class Dialogue:
         found: list[Any] = cursor.fetchall()
         cursor.close()
         return found
+
+    def ask(self, sql: str, row: Sequence[Any] = ()) -> Rows:
+        """Execute a statement whose rows are read after the pipeline: inside it, they are not there."""
+        if self.sqlite:
+            found = self.all(sql, row)
+            return lambda: found
+        rows: Rows = self._execute(sql, row).fetchall
+        return rows
 
     def one(self, sql: str, row: Sequence[Any] = ()) -> Any:
         """Execute a statement; its first row, or None."""

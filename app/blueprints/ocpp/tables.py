@@ -89,6 +89,15 @@ TAGS = """
     FROM rfid LEFT JOIN "user" u ON u.id = rfid.user_id LEFT JOIN account a ON a.user_id = rfid.user_id
     WHERE rfid.rfid = ANY(?) ORDER BY rfid.rfid FOR UPDATE OF rfid
 """
+# What runs, at any charger, on accounts whose credit is gone. Another process's spending is in it: booking
+# locks the account until the commit, so whoever books last sees the whole.
+EXHAUSTED = """
+    SELECT c.charger_id, t.id
+    FROM account a
+    JOIN charge_transaction t ON t.account_id = a.id AND t.stopped_at IS NULL
+    JOIN charger c ON c.id = t.charger_id
+    WHERE a.id = ANY(?) AND NOT a.service_account AND a.spent_wh >= a.credited_wh
+"""
 SPEND = Update(_table(Account), {"spent_wh": "account.spent_wh + {}"})
 
 UPDATE_CHARGER = Update(

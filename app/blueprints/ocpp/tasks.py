@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 from celery import shared_task
 from flask import current_app
 
 from app.blueprints.ocpp.models import OcppMessage, Refusal
-from app.blueprints.ocpp.services import retention
+from app.blueprints.ocpp.services import retention, totals
 from app.clock import utcnow
-from app.db import unit_of_work
+from app.db import db, unit_of_work
+
+log = logging.getLogger(__name__)
 
 
 @shared_task(name="ocpp.purge_messages", queue="maintenance")
@@ -26,3 +29,13 @@ def purge_messages() -> int:
             if count < retention.PIECE:
                 break
     return purged
+
+
+@shared_task(name="ocpp.verify_totals", queue="maintenance")
+def verify_totals() -> int:
+    """Hold every account's totals against its rows; write what differs to the log, and return how many do."""
+    wrong = 0
+    for difference in totals.differences(db.session()):
+        log.error("an account's totals are not the sum of its rows: %s", difference)
+        wrong += 1
+    return wrong

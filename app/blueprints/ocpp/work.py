@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from app.blueprints.ocpp import tables
 from app.blueprints.ocpp.rows import ChargerRow, TagRow, TransactionRow
-from app.blueprints.ocpp.statements import Dialogue
+from app.blueprints.ocpp.statements import Dialogue, Rows
 from app.clock import utcnow
 
 
@@ -39,6 +39,21 @@ class Needs:
 
 
 @dataclass(slots=True)
+class News:
+    """What others must know once a batch is durable."""
+
+    # Chargers (by charger_id) whose state people look at has changed.
+    changed: set[str] = field(default_factory=set)
+    # (charger_id, transaction's id) of what runs on an account whose credit is gone.
+    exhausted: set[tuple[str, int]] = field(default_factory=set)
+
+    def add(self, more: News) -> None:
+        """Learn this too."""
+        self.changed |= more.changed
+        self.exhausted |= more.exhausted
+
+
+@dataclass(slots=True)
 class _ChargerNews:
     """What a batch learned of a charger; None leaves the column as it is."""
 
@@ -55,8 +70,7 @@ class Work:
         self.now = utcnow()
         # The same as the driver takes it; every message needs it.
         self.stored_now = self.db.stored(self.now)
-        # Chargers (by charger_id) whose state people look at has changed.
-        self.changed: set[str] = set()
+        self.news = News()
         self._chargers: dict[int, ChargerRow] = {}
         self._tags: dict[str, TagRow | None] = {}
         self._transactions: dict[int, TransactionRow | None] = {}
@@ -193,23 +207,37 @@ class Work:
         """The row already put under this key in this batch."""
         return self._keyed[kind].get(key)
 
+    def changed(self, charger_id: str) -> None:
+        """People who look at this charger must be told, after the commit."""
+        self.news.changed.add(charger_id)
+
     def flush(self) -> None:
         """Write everything that was collected."""
         with self.db.pipeline():
-            self._flush()
+            exhausted = self._flush()
+        if exhausted is not None:
+            self.news.exhausted.update(exhausted())
 
-    def _flush(self) -> None:
+    def _flush(self) -> Rows | None:
         self._flush_transactions()
         self._flush_chargers()
-        tables.SPEND.execute(self.db, [(wh, account) for account, wh in sorted(self._spent.items()) if wh])
+        exhausted = self._flush_accounts()
         for kind, rows in self._rows.items():
             tables.INSERTS[kind].execute(self.db, rows)
         for kind, keyed in self._keyed.items():
             tables.INSERTS[kind].execute(self.db, list(keyed.values()))
         self._forget_tags()
-        self._spent.clear()
         self._rows.clear()
         self._keyed.clear()
+        return exhausted
+
+    def _flush_accounts(self) -> Rows | None:
+        """Book what was spent, and ask what still runs where the credit is gone, by whichever process."""
+        spent = [(wh, account) for account, wh in sorted(self._spent.items()) if wh]
+        self._spent.clear()
+        tables.SPEND.execute(self.db, spent)
+        drawing = [account for wh, account in spent if wh > 0]
+        return self.db.ask(tables.EXHAUSTED, (self.db.members(drawing),)) if drawing else None
 
     def _forget_tags(self) -> None:
         chargers = {charger for charger, _ in self._keyed["unknown_tag"]}

@@ -45,7 +45,7 @@ def register(work: Work, charger_id: str, *, path: str, address: str) -> Admissi
     """Create a charger that nobody knew."""
     now = work.stored_now
     work.db.run(_REGISTER, (charger_id, work.settings.require_rfid, False, _storable(path), address, now))
-    work.changed.add(charger_id)
+    work.changed(charger_id)
     found = find(work, charger_id)
     assert found is not None
     return found

@@ -89,7 +89,7 @@ def show(work: Work, charger: ChargerRow, connector_id: int, newest: Newest) -> 
         return
     key, power, register = (charger.id, connector_id), newest.power_w, newest.register_wh
     work.put("measured", key, (*key, power, register, work.db.stored(newest.at), "", "", "", "", ""))
-    work.changed.add(charger.charger_id)
+    work.changed(charger.charger_id)
 
 
 def advance(work: Work, transaction: TransactionRow, register_wh: int) -> None:

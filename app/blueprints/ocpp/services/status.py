@@ -21,7 +21,7 @@ def boot(work: Work, charger: ChargerRow, payload_json: str, told: dict[str, Any
             work.stored_now, charger.id,
         ),
     )  # fmt: skip
-    work.changed.add(charger.charger_id)
+    work.changed(charger.charger_id)
     return charger.registration_status
 
 
@@ -49,17 +49,17 @@ def notify(
                 since,
             ),
         )
-    work.changed.add(charger.charger_id)
+    work.changed(charger.charger_id)
     return True
 
 
 def firmware(work: Work, charger: ChargerRow, status: str) -> None:
     """The state of a firmware job."""
     work.db.run("UPDATE charger SET firmware_status = ? WHERE id = ?", (status[:40], charger.id))
-    work.changed.add(charger.charger_id)
+    work.changed(charger.charger_id)
 
 
 def diagnostics(work: Work, charger: ChargerRow, status: str) -> None:
     """The state of a diagnostics or log upload."""
     work.db.run("UPDATE charger SET diagnostics_status = ? WHERE id = ?", (status[:40], charger.id))
-    work.changed.add(charger.charger_id)
+    work.changed(charger.charger_id)

@@ -59,7 +59,7 @@ def start(
         return first, _verdict_of(work, charger, first)
     _end_stale(work, charger, transaction, started_at)
     authorization.remember(work, charger, id_tag, "StartTransaction", verdict)
-    work.changed.add(charger.charger_id)
+    work.changed(charger.charger_id)
     return transaction, verdict
 
 
@@ -85,6 +85,13 @@ def stop(work: Work, charger: ChargerRow, stop: Stop) -> Verdict | None:
     if _settle(work, charger, transaction, stop) and verdict is not None:
         authorization.remember(work, charger, stop.id_tag, "StopTransaction", verdict)
     return verdict
+
+
+def note(work: Work, transaction_id: int, word: str) -> None:
+    """Flag a transaction, running or not, with what was odd about it."""
+    transaction = work.find_transaction(transaction_id)
+    if transaction is not None:
+        transaction.flag(word)
 
 
 def close(work: Work, transaction_id: int, *, at: datetime | None = None) -> TransactionRow:
@@ -221,7 +228,7 @@ def _idle(work: Work, charger: ChargerRow, transaction: TransactionRow) -> None:
     if _on_connector(work, charger, transaction.connector_id) is None:
         newest = metering.Newest(power_w=0, register_wh=transaction.meter_stop_wh)
         metering.show(work, charger, transaction.connector_id, newest)
-    work.changed.add(charger.charger_id)
+    work.changed(charger.charger_id)
 
 
 def _stopping_verdict(
