@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from flask import Flask
+from flask.typing import ResponseReturnValue
 
+from app import access
 from app.blueprints import Domain
-from app.blueprints.accounts import cli, identity, login_views, models  # noqa: F401
+from app.blueprints.accounts import cli, forms, identity, login_views, models, password_views, tag_login  # noqa: F401
+from app.body import body
 
 bp = Domain("accounts", __name__)
+
+
+@bp.post("/rfid-login/")
+@access.allow(access.ANYONE, json=True, csrf=False, only_post=True, by_tag=True)
+def rfid_login() -> ResponseReturnValue:
+    """Log in with a tag alone, to look around."""
+    user = tag_login.log_in(forms.rfid(body()))
+    return {"id": user.id, "username": user.username}
 
 
 def init_app(app: Flask) -> None:
