@@ -188,16 +188,21 @@ def test_the_page_says_when_there_is_no_mail_server(client, app):
 
 
 @pytest.mark.parametrize(
-    ("language", "subject"), [("es", "Una contraseña nueva en {site}"), ("", "A new password at {site}")]
+    ("language", "subject"),
+    [
+        ("es", "Una contraseña nueva en {site}"),
+        ("", "A new password at {site}"),
+        ("x", "A new password at {site}"),
+    ],
 )
 def test_the_letter_is_in_the_language_of_whoever_gets_it(client, joe, letters, language, subject):
     joe.language = language
 
-    ask(client, headers={"Accept-Language": "es" if not language else "en"})
+    ask(client, headers={"Accept-Language": "en" if language == "es" else "es"})
 
     (letter,) = letters
     assert letter.subject == subject
-    assert letter.language == (language or "en")
+    assert letter.language == ("es" if language == "es" else "en")
     for name in ("username", "link", "site", "hours"):
         assert f"{{{name}}}" in letter.body
         assert letter.context[name]
@@ -547,6 +552,28 @@ def test_a_lock_ends_everything_and_an_unlock_brings_only_tokens_back(client, ap
         assert [client.get(path).status_code for path in paths] == [410, 410]
         assert (find_token(work, plain) is None) == (action == "lock")
     assert client.submit("/login/", {"username": "joe", "password": OLD}).status_code == 302
+
+
+def test_after_a_lock_a_link_is_sent_at_once(client, work, joe, letters):
+    ask(client)
+    users.lock(joe)
+    users.unlock(joe)
+
+    ask(client)
+
+    assert [client.get(path_of(letter)).status_code for letter in letters] == [410, 200]
+
+
+def test_a_lock_by_the_form_ends_links_too(client, app, staff, work, joe):
+    path = link_for(app, joe)
+
+    staff.submit(f"/admin/users/edit/?id={joe.id}", {"username": "joe", "email": "Joe@Example.com"})
+    act_again = {"username": "joe", "email": "Joe@Example.com", "is_active": "y"}
+    staff.submit(f"/admin/users/edit/?id={joe.id}", act_again)
+
+    work.refresh(joe)
+    assert joe.is_active
+    assert client.get(path).status_code == 410
 
 
 def test_a_new_password_by_staff_ends_links(client, app, staff, work, joe):

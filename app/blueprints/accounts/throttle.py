@@ -21,6 +21,8 @@ from app.limits import within
 
 # The trail says once in a while that somebody tries too often: it is not to be filled by them.
 NOTED = parse("1 per hour")
+# No name, email or tag is longer; what comes after is not worth a look.
+LONGEST = 300
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ def forgive(purpose: str, name: str) -> None:
 
 def alike(name: str) -> str:
     """One text for all the ways to write a name, in any case and in lookalike letters."""
-    return unicodedata.normalize("NFKC", name).casefold()[:150].encode("ascii", "backslashreplace").decode()
+    plain = unicodedata.normalize("NFKC", name[:LONGEST]).casefold()
+    return plain.encode("ascii", "backslashreplace").decode()
 
 
 def network(address: str, size: int) -> str:

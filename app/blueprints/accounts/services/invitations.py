@@ -54,7 +54,6 @@ def choose_password(work: UnitOfWork, issuer: Issuer, token: str, password_hash:
     """Use a link up. Raises ``DeadLink``, also for the second of two who use it at once."""
     user = links.owner(work, issuer, token, to_change=True)
     users.set_hash(user, password_hash)
-    user.invited_at = user.reset_asked_at = None
     user.last_login = utcnow()
     audit.record(work, user, "set password", "user", user.id, {"link": token.partition("-")[0]})
     return user

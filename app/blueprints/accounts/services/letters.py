@@ -7,12 +7,13 @@ from flask_babel import force_locale, gettext
 from app.blueprints.accounts.models import User
 from app.blueprints.accounts.services import links
 from app.blueprints.accounts.services.links import Issuer, Kind
+from app.language import LANGUAGES
 from app.mail import Letter
 
 
 def invitation(issuer: Issuer, user: User, link: str) -> Letter:
     """To somebody who is to choose their first password."""
-    language = user.language or issuer.language
+    language = _language(issuer, user)
     with force_locale(language):
         subject = gettext("Your login at {site}")
         body = gettext(
@@ -27,7 +28,7 @@ def invitation(issuer: Issuer, user: User, link: str) -> Letter:
 
 def password_reset(issuer: Issuer, user: User, link: str) -> Letter:
     """To somebody who has forgotten their password, or of whom somebody else says so."""
-    language = user.language or issuer.language
+    language = _language(issuer, user)
     with force_locale(language):
         subject = gettext("A new password at {site}")
         body = gettext(
@@ -39,6 +40,10 @@ def password_reset(issuer: Issuer, user: User, link: str) -> Letter:
         )
     context = _context(issuer, user, link, links.RESET)
     return Letter(user.email, "password_reset", subject, body, context, language, private=True)
+
+
+def _language(issuer: Issuer, user: User) -> str:
+    return user.language if user.language in LANGUAGES else issuer.language
 
 
 def _context(issuer: Issuer, user: User, link: str, kind: Kind) -> dict[str, str]:

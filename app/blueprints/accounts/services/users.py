@@ -101,7 +101,7 @@ def set_password(user: User, password: str) -> None:
 def set_hash(user: User, password_hash: str) -> None:
     """Change the password to one that was hashed beforehand: a unit of work does not wait for that."""
     user.password = password_hash
-    user.session_key = secrets.token_hex(16)
+    _end_logins(user)
 
 
 def check_password(work: UnitOfWork, username: str, password: str) -> User | None:
@@ -137,7 +137,13 @@ def change_password(work: UnitOfWork, user: User, session_key: str, new_hash: st
 def lock(user: User) -> None:
     """Refuse every login and token of a user from now on; sessions do not come back with an unlock."""
     user.is_active = False
+    _end_logins(user)
+
+
+def _end_logins(user: User) -> None:
+    """End sessions, and the links that would have begun one."""
     user.session_key = secrets.token_hex(16)
+    user.invited_at = user.reset_asked_at = None
 
 
 def unlock(user: User) -> None:
