@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from flask import Flask, current_app, g, redirect, request, url_for
 from flask_babel import gettext
@@ -58,6 +59,8 @@ class Rule:
     csrf: bool = True
     # The one method, when the contract promises 400 "POST required" for the others.
     only_post: bool = False
+    # Whether a session that began with a tag alone may change something here: it may log in, and out.
+    by_tag: bool = False
 
 
 ANYONE = "anyone"
@@ -73,12 +76,12 @@ identify: Callable[[], Caller] = lambda: Caller(None)  # noqa: E731 - replaced b
 
 
 def allow(
-    who: str, *, json: bool = False, csrf: bool = True, only_post: bool = False
+    who: str, *, json: bool = False, csrf: bool = True, only_post: bool = False, by_tag: bool = False
 ) -> Callable[[View], View]:
     """Open a view to ``who``."""
 
     def decorate(view: View) -> View:
-        view.access = Rule(who, json=json, csrf=csrf, only_post=only_post)  # type: ignore[attr-defined]
+        view.access = Rule(who, json, csrf, only_post, by_tag)  # type: ignore[attr-defined]
         return view
 
     return decorate
@@ -100,6 +103,20 @@ class Forbidden(DomainError):
 
     def __init__(self) -> None:
         super().__init__(gettext("you are not allowed to do this"))
+
+
+class OnlyLooking(Forbidden):
+    """Somebody came by a tag alone, which may be copied or found."""
+
+    def __init__(self) -> None:
+        DomainError.__init__(self, gettext("a tag alone may only look: log in with your password"))
+
+
+class FromAnotherSite(Forbidden):
+    """A browser says that another site's page made it ask this."""
+
+    def __init__(self) -> None:
+        DomainError.__init__(self, gettext("this can only be asked by a page of this site"))
 
 
 class PostRequired(DomainError):
@@ -155,11 +172,14 @@ def guard() -> Response | None:
             if decided.json:
                 raise Unauthenticated
             return redirect(url_for("login.login", next=request.full_path.rstrip("?")))
-        if not may(decided, who) or (who.by_tag and request.method not in SAFE):
+        if not may(decided, who):
             raise Forbidden
+        _keep_to_looking(decided)
     if decided.only_post and request.method != "POST":
         raise PostRequired
-    _check_csrf(decided)
+    if request.method not in SAFE and not request.routing_exception:
+        _keep_to_looking(decided)
+        _check_origin(decided)
     return None
 
 
@@ -186,9 +206,20 @@ def _sends_node_token() -> bool:
     return hmac.compare_digest(sent.strip().encode("latin-1", "replace"), expected.encode())
 
 
-def _check_csrf(decided: Rule) -> None:
-    """A session cookie that acts must prove that our own page sent it."""
-    if request.method in SAFE or not decided.csrf or request.routing_exception:
+def _keep_to_looking(decided: Rule) -> None:
+    """Refuse a change to a session that began with a tag alone, whoever else may make it."""
+    if request.method not in SAFE and not decided.by_tag and caller().by_tag:
+        raise OnlyLooking
+
+
+def _check_origin(decided: Rule) -> None:
+    """A session cookie that acts must prove that our own page sent it.
+
+    Where nothing can be proved, what browsers tell of themselves must not speak against it.
+    """
+    if not decided.csrf:
+        if _sent_by_another_site():
+            raise FromAnotherSite
         return
     if caller().by_token:
         return
@@ -196,6 +227,17 @@ def _check_csrf(decided: Rule) -> None:
         csrf.protect()
     except CSRFError as error:
         raise DomainError(str(error.description)) from error
+
+
+def _sent_by_another_site() -> bool:
+    """What a browser says of the page behind this request; programs say nothing."""
+    if site := request.headers.get("Sec-Fetch-Site"):
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("Origin")
+    try:
+        return origin is not None and urlsplit(origin).netloc.lower() != request.host.lower()
+    except ValueError:
+        return True
 
 
 def _endpoint_for_another_method() -> str | None:

@@ -48,6 +48,19 @@ def active_domain() -> str:
     return domain_of(request.endpoint) if has_request_context() else "website"
 
 
+class WithoutLinks(logging.Filter):
+    """Takes out what logs somebody in: an address with a link's token may be part of any line."""
+
+    TOKEN = re.compile(r"(set-password(?:/|%2F))[^\s/\"'&?%]+", re.IGNORECASE)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record through, less the tokens."""
+        text = record.getMessage()
+        if "set-password" in text:
+            record.msg, record.args = self.TOKEN.sub(r"\1…", text), ()
+        return True
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line, with the same facts as the plain line."""
 
@@ -73,6 +86,7 @@ class DomainHandler(logging.Handler):
         self._folder = folder
         self._files: dict[str, logging.Handler] = {}
         self.setFormatter(formatter)
+        self.addFilter(WithoutLinks())
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record; a full disk must not cost a request."""
@@ -117,5 +131,8 @@ def init_app(app: Flask) -> None:
     )
     if root.level in (logging.NOTSET, logging.WARNING):
         root.setLevel(logging.INFO)
+    gunicorn = logging.getLogger("gunicorn.error")  # its lines go to the terminal
+    if not any(isinstance(found, WithoutLinks) for found in gunicorn.filters):
+        gunicorn.addFilter(WithoutLinks())
     for noisy in ("alembic", "sqlalchemy.engine", "celery", "websockets", "PIL", "MARKDOWN"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -13,6 +13,7 @@ from werkzeug.routing import Rule
 from app import access
 from app.access import ANYONE
 from tests.clients import Browser
+from tests.factories import UserFactory
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 JUNK = ("-1", "99999999999999999999", "x" * 300, "ñ\0'\"<script>&%2F..")
@@ -166,3 +167,52 @@ def test_errors_of_json_addresses_are_json_and_those_of_pages_are_pages(app, cli
             assert answer.mimetype == "application/json", rule
     assert client.get("/nothing/", headers={"Accept": "text/html"}).mimetype == "text/html"
     assert client.get("/nothing/", headers={"Accept": "application/json"}).json["detail"]
+
+
+# Where a session that began with a tag alone may send more than a question: to log in, and out.
+FOR_TAGS = {
+    *("login.submit", "login.submit_tag", "login.logout", "login.send_reset", "login.set_password"),
+    *("accounts.rfid_login", "website.language"),
+}
+
+
+def test_whoever_came_by_a_tag_changes_nothing_anywhere(app, client, work):
+    client.log_in(UserFactory(is_staff=True))
+    with client.session_transaction() as session:
+        session["by_tag"] = True
+    data = {"csrf_token": client.csrf_token()}
+
+    let_through = set()
+    for rule in rules(app):
+        for method in {"POST", "PUT", "PATCH", "DELETE"} & set(rule.methods or ()):
+            if is_static(rule) or rule.subdomain:  # by subdomain a view decides the same, see above
+                continue
+            if access.rule_of(app, rule.endpoint).by_tag:
+                let_through.add(rule.endpoint)
+            else:
+                assert call(client, rule, method, data=data).status_code == 403, f"{method} {rule}"
+
+    assert let_through == FOR_TAGS
+
+
+class TestAnyAddress:
+    """Whatever a domain may yet bring."""
+
+    @pytest.fixture
+    def overrides(self):
+        """An application of its own: an address is added to it."""
+        return {"SECRET_KEY": "its own"}
+
+    @pytest.mark.parametrize("who", ["anyone", "user", "staff", "staff_or_token", "node"])
+    def test_a_tag_alone_changes_nothing_whoever_else_may(self, app, client, work, who):
+        methods = ["POST", "PUT", "PATCH", "DELETE"]
+        view = access.allow(who, json=True)(lambda: {"done": True})
+        app.add_url_rule("/test/", "test", view, methods=[*methods, "GET"])
+        client.log_in(UserFactory(is_staff=True))
+        with client.session_transaction() as session:
+            session["by_tag"] = True
+        data = {"csrf_token": client.csrf_token()}
+
+        for method in methods:
+            assert client.open("/test/", method=method, data=data).status_code == 403
+        assert client.get("/test/").status_code == (200 if who in ("anyone", "user") else 403)

@@ -29,15 +29,15 @@ def flask(app, work):
 
 @both_databases
 def test_a_user_is_created_with_an_account(flask, work):
-    assert flask("users", "create", "joe", "--password", "secret") == (0, "User joe created.\n")
+    assert flask("users", "create", "joe", "--password", "secret of joe") == (0, "User joe created.\n")
 
-    user = check_password(work, "joe", "secret")
+    user = check_password(work, "joe", "secret of joe")
     assert user.account is not None
     assert not user.is_staff
 
 
 def test_staff_are_created(flask, work):
-    flask("users", "create", "anna", "--staff", "--password", "x")
+    flask("users", "create", "anna", "--staff", "--password", "secret of anna")
 
     assert work.scalars(select(User)).one().is_staff
 
@@ -54,7 +54,7 @@ def test_a_password_is_generated_where_nobody_can_be_asked(flask, work):
 def test_a_user_that_cannot_be_is_one_sentence(flask, name):
     UserFactory(username="joe")
 
-    code, output = flask("users", "create", name, "--password", "x")
+    code, output = flask("users", "create", name, "--password", "secret of joe")
 
     assert code == 1
     assert re.fullmatch(r"Error: .+\n", output)

@@ -264,4 +264,4 @@ def test_a_guess_is_counted_before_it_is_made(app):
             throttle.attempt("login", "joe")
         with pytest.raises(Exception, match="429"):
             throttle.attempt("login", "joe")
-        throttle.attempt("another purpose", "joe")
+        throttle.attempt("tag", "joe")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from argon2 import PasswordHasher
@@ -136,19 +137,50 @@ def test_a_new_password_ends_old_logins(work):
     assert services.check_password(work, "joe", "another") is user
 
 
+@both_databases
 def test_a_hash_with_old_parameters_is_made_anew_and_logins_stay(work):
     user = services.create_user(work, "joe")
     user.password = PasswordHasher(time_cost=2, memory_cost=16, parallelism=1).hash("secret")
+    work.flush()
     before, session = user.password, user.get_id()
 
-    users.refresh_hash(user, "secret")
+    renewed = passwords.renewed(user.password, "secret")
+    assert users.arrive(work, user.id, user.session_key, renewed)
 
+    work.refresh(user)
     assert user.password != before
     assert user.get_id() == session
     assert services.check_password(work, "joe", "secret") is user
-    after = user.password
-    users.refresh_hash(user, "secret")
-    assert user.password == after
+    assert passwords.renewed(user.password, "secret") == ""
+
+
+@both_databases
+def test_whoever_arrives_is_remembered(work, monkeypatch):
+    now = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+    monkeypatch.setattr(users, "utcnow", lambda: now)
+    user = services.create_user(work, "joe", "secret")
+    assert user.last_login is None
+
+    assert users.arrive(work, user.id, user.session_key)
+
+    work.refresh(user)
+    assert user.last_login == now
+
+
+@pytest.mark.parametrize("change", [users.lock, lambda user: services.set_password(user, "another")])
+def test_a_lock_or_a_new_password_between_proof_and_arrival_keeps_somebody_out(work, change):
+    user = services.create_user(work, "joe", "secret")
+    proved = user.id, user.session_key
+
+    change(user)
+    work.flush()
+
+    assert not users.arrive(work, *proved)
+    users.unlock(user)
+    work.flush()
+    assert not users.arrive(work, *proved)
+    work.refresh(user)
+    assert user.last_login is None
 
 
 def test_an_unknown_user_is_named_in_the_refusal(work):

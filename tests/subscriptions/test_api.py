@@ -161,7 +161,10 @@ def test_whoever_logged_in_by_tag_may_look_and_not_subscribe(driver, work):
 
     answer = subscribe(driver, order(driver.account, ProductFactory()))
 
-    assert (answer.status_code, answer.json) == (403, {"detail": "you are not allowed to do this"})
+    assert (answer.status_code, answer.json) == (
+        403,
+        {"detail": "a tag alone may only look: log in with your password"},
+    )
     assert total(work) == 0
     assert driver.get(f"{LIST}?account_id={driver.account.id}").status_code == 200
 

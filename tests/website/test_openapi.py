@@ -34,6 +34,7 @@ from tests.factories import (
     ChargerFactory,
     ConnectorFactory,
     ProductFactory,
+    RFIDFactory,
     TransactionFactory,
     UserFactory,
 )
@@ -255,6 +256,22 @@ def test_subscriptions(
         answer = client.open(address, method=method.upper(), json=sent, headers=api)
         assert answer.status_code == 200
         check_answer(document, method, address.partition("?")[0], answer)
+
+
+def test_logging_in_by_a_tag(client: Browser, document: dict[str, Any], work: UnitOfWork) -> None:
+    path = "/accounts/rfid-login/"
+    good, bad = {"rfid": RFIDFactory().rfid}, {"rfid": "BADBADBA"}
+    elsewhere = {"Origin": "https://evil.example"}
+    answers = [
+        client.post(path, json=good),
+        client.post(path, json={}),
+        client.post(path, json=good, headers=elsewhere),
+        *(client.post(path, json=bad) for _ in range(11)),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 400, 403, *[401] * 10, 429]
+    for answer in answers:
+        check_answer(document, "post", path, answer)
 
 
 def test_health(client: Browser, document: dict[str, Any]) -> None:

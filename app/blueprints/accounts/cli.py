@@ -14,7 +14,7 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
 from app.blueprints.accounts import services
-from app.blueprints.accounts.services import audit
+from app.blueprints.accounts.services import audit, passwords
 from app.db import UnitOfWork, db, unit_of_work
 from app.domain_error import DomainError
 
@@ -43,12 +43,22 @@ def create_user(name: str, staff: bool, password: str | None) -> None:
     generated = None
     if password is None:
         password = _asked() or (generated := secrets.token_urlsafe(12))
+    password_hash = _hashed(password, name)
     with _working() as work:
-        user = services.create_user(work, name, password, is_staff=staff)
+        user = services.create_user(work, name, password_hash=password_hash, is_staff=staff)
         audit.record(work, None, "create", "user", user.id, {"username": user.username, "is_staff": staff})
     click.echo(f"User {name} created.")
     if generated:
         click.echo(f"Password: {generated}")
+
+
+def _hashed(password: str, username: str) -> str:
+    """The hash of a password that keeps to the rule."""
+    try:
+        passwords.check(password, username=username)
+    except DomainError as refusal:
+        raise click.ClickException(refusal.detail) from refusal
+    return passwords.hashed(password)
 
 
 def _asked() -> str:

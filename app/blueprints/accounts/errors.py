@@ -38,6 +38,61 @@ class BadPassword(DomainError):
         super().__init__(gettext("a password has at most %(longest)d characters", longest=longest))
 
 
+class WeakPassword(DomainError):
+    """A password that would soon be guessed."""
+
+
+class ShortPassword(WeakPassword):
+    """Few characters are soon tried through."""
+
+    def __init__(self, shortest: int) -> None:
+        super().__init__(gettext("a password has at least %(shortest)d characters", shortest=shortest))
+
+
+class OwnName(WeakPassword):
+    """What everybody knows of a user is the first guess."""
+
+    def __init__(self) -> None:
+        super().__init__(gettext("a password is neither the user name nor the email address"))
+
+
+class CommonPassword(WeakPassword):
+    """One of those that are tried first, everywhere."""
+
+    def __init__(self) -> None:
+        super().__init__(gettext("this password is one of the most common ones: choose another"))
+
+
+class WrongPassword(DomainError):
+    """Not the password of whoever is logged in."""
+
+    def __init__(self) -> None:
+        super().__init__(gettext("this is not your password"))
+
+
+class DeadLink(DomainError):
+    """A link that was used, has ended, was replaced, or never was one."""
+
+    status_code = 410
+
+    def __init__(self) -> None:
+        super().__init__(gettext("this link does not work any more"))
+
+
+class NoEmail(DomainError):
+    """Nothing can be sent to a user without an email address."""
+
+    def __init__(self, username: str) -> None:
+        super().__init__(gettext("%(name)s has no email address", name=username))
+
+
+class LockedUser(DomainError):
+    """A locked user is not invited: the link would not work."""
+
+    def __init__(self, username: str) -> None:
+        super().__init__(gettext("%(name)s is locked: unlock the user first", name=username))
+
+
 class BadToken(DomainError):
     """A token that somebody chose, and that a header cannot carry."""
 
@@ -103,6 +158,22 @@ class BadMunicipality(DomainError):
                 state=state,
             )
         )
+
+
+class RfidRequired(DomainError):
+    """No tag came along. The words are the contract's."""
+
+    def __init__(self) -> None:
+        super().__init__("rfid required")
+
+
+class InvalidRfid(DomainError):
+    """A tag that logs nobody in; why not is not said. The words are the contract's."""
+
+    status_code = 401
+
+    def __init__(self) -> None:
+        super().__init__("invalid RFID")
 
 
 class InvalidToken(DomainError):

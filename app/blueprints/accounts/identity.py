@@ -5,15 +5,15 @@ from __future__ import annotations
 import hmac
 from datetime import timedelta
 
-from flask import Flask, g, request, session
+from flask import Flask, current_app, g, request, session
 from flask_login import current_user, login_user
 
 from app import access
 from app.access import Caller
 from app.blueprints.accounts.errors import InvalidToken
-from app.blueprints.accounts.models import User
-from app.blueprints.accounts.services import find_token
-from app.db import db
+from app.blueprints.accounts.models import RFID, User
+from app.blueprints.accounts.services import find_token, holders, users
+from app.db import db, unit_of_work
 from app.extensions import login
 
 # A login lasts this long after its last use.
@@ -31,9 +31,19 @@ def identify() -> Caller:
             g.caller = Caller(None)  # the page that shows the error asks again
             raise InvalidToken
         return Caller(token.user, by_token=True)
-    if current_user.is_authenticated:
-        return Caller(current_user._get_current_object(), by_tag=bool(session.get("by_tag")))
-    return Caller(None)
+    if not current_user.is_authenticated or not _tag_is_good():
+        return Caller(None)
+    return Caller(current_user._get_current_object(), by_tag=bool(session.get("by_tag")))
+
+
+def _tag_is_good() -> bool:
+    """Whether the tag that this session began with would begin it now; true of sessions without one."""
+    tag_id = session.get("tag_id")
+    if tag_id is None:
+        return True
+    return bool(current_app.config["RFID_LOGIN"]) and holders.still_logs_in(
+        db.session(), tag_id, current_user.id
+    )
 
 
 def load_user(session_id: str) -> User | None:
@@ -45,13 +55,30 @@ def load_user(session_id: str) -> User | None:
     return user
 
 
-def log_in(user: User, *, by_tag: bool = False) -> None:
+def enter(user: User, *, tag: RFID | None = None, new_hash: str = "") -> bool:
+    """Log in whoever has just proved to be this user; with a tag alone, to look around.
+
+    False: they were locked, or had a new password, in the moment between. ``new_hash``: see ``users.arrive``.
+    """
+    proved = user.id, user.session_key
+    tag_id = tag.id if tag else None
+    with unit_of_work() as work:
+        arrived = users.arrive(work, *proved, new_hash)
+    if arrived:
+        log_in(user, tag_id=tag_id)
+    return arrived
+
+
+def log_in(user: User, *, tag_id: int | None = None) -> None:
     """Begin a session of the user's own: nothing that somebody planted in the old one survives."""
     log_out()
     login_user(user)
-    session.permanent = True
-    if by_tag:
+    g.pop("caller", None)
+    # A reader at the wall is shared: what begins with a tag ends with the browser.
+    session.permanent = tag_id is None
+    if tag_id is not None:
         session["by_tag"] = True
+        session["tag_id"] = tag_id
 
 
 def log_out() -> None:

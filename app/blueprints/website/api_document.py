@@ -131,8 +131,12 @@ def _common_refusals(decided: access.Rule, method: str, needs_csrf: bool) -> dic
     errors: list[DomainError] = []
     if decided.who != access.ANYONE:
         errors.append(access.Unauthenticated())
-    if decided.who not in (access.ANYONE, access.USER) or method in UNSAFE:  # who came by a tag may only look
+    if decided.who not in (access.ANYONE, access.USER):
         errors.append(access.Forbidden())
+    if method in UNSAFE and not decided.by_tag:
+        errors.append(access.OnlyLooking())
+    if method in UNSAFE and not decided.csrf:
+        errors.append(access.FromAnotherSite())
     if needs_csrf:
         errors.append(CsrfToken("The CSRF token is missing."))
     return {**refusals(*errors), "default": refusal("Any other error.")}

@@ -52,7 +52,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.route("/language/<code>/", methods=["GET", "POST"])
-@access.allow(ANYONE, csrf=False)
+@access.allow(ANYONE, csrf=False, by_tag=True)
 def language(code: str) -> ResponseReturnValue:
     """Remember the visitor's language, and go back to where they were."""
     if code not in LANGUAGES:

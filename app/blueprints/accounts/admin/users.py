@@ -9,36 +9,52 @@ from flask import flash
 from flask_admin.actions import action
 from flask_babel import lazy_gettext, ngettext
 from flask_login import login_user
-from wtforms import Form, PasswordField
-from wtforms.validators import Length, Optional
+from wtforms import Field, Form, PasswordField
+from wtforms.validators import Optional
 
 from app.admin_base import StaffView
+from app.blueprints.accounts.admin.inviting import Inviting, last_login
 from app.blueprints.accounts.admin.picking import staff
 from app.blueprints.accounts.errors import SelfHarm
+from app.blueprints.accounts.forms import check_new_password
 from app.blueprints.accounts.models import User
-from app.blueprints.accounts.services import users
-from app.blueprints.accounts.services.passwords import LONGEST
+from app.blueprints.accounts.services import passwords, users
 from app.db import UnitOfWork
 
 
 class NewPasswordField(PasswordField):
     """Goes to the service, never onto the row; what was typed is never shown again."""
 
+    # Made before anything is written: chargers wait for the one who writes, not for the one who hashes.
+    hash = ""
+
+    def post_validate(self, form: Form, validation_stopped: bool) -> None:
+        """Hash a password that may be used."""
+        if self.data and not self.errors:
+            self.hash = passwords.hashed(self.data)
+
     def populate_obj(self, obj: Any, name: str) -> None:
         """Leave the row alone."""
 
 
-class UserAdmin(StaffView):
+def _password(form: Form, field: Field) -> None:
+    """The rule for passwords, as everywhere."""
+    check_new_password(field, form.username.data or "", form.email.data or "")
+
+
+class UserAdmin(Inviting, StaffView):
     """People who may log in."""
 
-    column_list = ("username", "email", "is_staff", "is_active", "has_charger", "added_on")
+    column_list = ("username", "email", "is_staff", "is_active", "has_charger", "added_on", "last_login")
     column_details_list = (
         *("username", "email", "phone_number", "has_charger", "is_staff", "is_superuser"),
-        *("is_active", "added_on", "rfids"),
+        *("is_active", "added_on", "last_login", "rfids"),
     )
     column_searchable_list = ("username", "email", "phone_number")
-    column_filters = ("is_staff", "is_active", "has_charger", "added_on")
+    column_filters = ("is_staff", "is_active", "has_charger", "added_on", "last_login")
     column_default_sort = "username"
+    column_formatters = {"last_login": last_login}
+    column_formatters_detail = column_formatters
     column_labels = {
         "username": lazy_gettext("User name"),
         "email": lazy_gettext("Email"),
@@ -48,28 +64,31 @@ class UserAdmin(StaffView):
         "is_superuser": lazy_gettext("Superuser"),
         "is_active": lazy_gettext("Active"),
         "added_on": lazy_gettext("Added on"),
+        "last_login": lazy_gettext("Last login"),
         "rfids": lazy_gettext("RFID tags"),
     }
     form_columns = (
         *("username", "new_password", "email", "phone_number", "has_charger"),
-        *("is_staff", "is_superuser", "is_active"),
+        *("is_staff", "is_superuser", "is_active", "send_invitation"),
     )
     form_extra_fields = {
         "new_password": NewPasswordField(
             lazy_gettext("New password"),
-            [Optional(), Length(min=8, max=LONGEST)],
+            [Optional(), _password],
             description=lazy_gettext(
-                "Empty: as it was. A new user without one can only use tags and tokens."
+                "Empty: as it was. A new user without one is invited, or can only use tags and tokens."
             ),
-        )
+        ),
+        "send_invitation": Inviting.tick_box(),
     }
     form_widget_args = {"new_password": {"autocomplete": "new-password"}}
 
     def make(self, work: UnitOfWork, form: Form) -> User:
         """A user and their account."""
-        user = users.create_user(work, form.username.data, form.new_password.data)
+        user = users.create_user(work, form.username.data, password_hash=form.new_password.hash)
         form.username.data = user.username
         form.populate_obj(user)
+        self.invite_if_ticked(work, form, user)
         return user
 
     def change(self, work: UnitOfWork, form: Form, row: User) -> None:
@@ -81,11 +100,12 @@ class UserAdmin(StaffView):
             raise SelfHarm
         if was_active and not row.is_active:
             users.lock(row)
-        if form.new_password.data:
-            users.set_password(row, form.new_password.data)
+        if form.new_password.hash:
+            users.set_hash(row, form.new_password.hash)
 
     def after_model_change(self, form: Form, model: User, is_created: bool) -> None:
         """Whoever changes their own password stays logged in here."""
+        super().after_model_change(form, model, is_created)
         if model.id == staff().id:
             login_user(model)
 

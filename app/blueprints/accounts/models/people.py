@@ -40,6 +40,9 @@ class User(Base):
     added_on: Mapped[Timestamp] = mapped_column(default=utcnow)
     # None: has never logged in.
     last_login: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # When the newest link of each kind was made: it is the only one that works.
+    invited_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    reset_asked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     address: Mapped[Address | None] = relationship()
     account: Mapped[Account | None] = relationship(back_populates="user")

@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
+import string
 import threading
+import unicodedata
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from gevent import get_hub, monkey
 
-from app.blueprints.accounts.errors import BadPassword
+from app.blueprints.accounts.common_passwords import COMMON
+from app.blueprints.accounts.errors import BadPassword, CommonPassword, OwnName, ShortPassword
 
 Result = TypeVar("Result")
 
 # Hashing a longer text proves nothing, and costs.
 LONGEST = 1024
+SHORTEST = 8
+
+# What is added to a common password to make it look like another.
+ENDINGS = string.digits + string.punctuation
 
 hasher = PasswordHasher()
 # Each hash takes 64 MiB: a storm of logins must not take the machine.
 _turn = threading.BoundedSemaphore(2)
+
+
+def check(password: str, *, username: str, email: str = "") -> None:
+    """Refuse a new password that is too long, or would soon be guessed.
+
+    Raises ``BadPassword``, ``ShortPassword``, ``OwnName`` or ``CommonPassword``.
+    """
+    if len(password) > LONGEST:
+        raise BadPassword(LONGEST)
+    if len(password) < SHORTEST:
+        raise ShortPassword(SHORTEST)
+    plain = _plain(password)
+    if plain in {_plain(name) for name in (username, email, email.partition("@")[0])}:
+        raise OwnName
+    if plain in COMMON or plain.rstrip(ENDINGS) in COMMON or _is_run(plain):
+        raise CommonPassword
 
 
 def hashed(password: str) -> str:
@@ -39,6 +63,21 @@ def matches(hash: str, password: str) -> bool:
 def is_outdated(hash: str) -> bool:
     """Whether the hash was made with other parameters than today's."""
     return hasher.check_needs_rehash(hash)
+
+
+def renewed(hash: str, password: str) -> str:
+    """A password that has just matched, hashed with today's parameters; empty while there is no need."""
+    return hashed(password) if is_outdated(hash) else ""
+
+
+def _plain(text: str) -> str:
+    """A text without what people vary: case, lookalike letters."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _is_run(text: str) -> bool:
+    """Whether each character is as far from the one before: 11111111, 87654321, abcdefgh."""
+    return len({ord(later) - ord(sooner) for sooner, later in pairwise(text)}) == 1
 
 
 def _verified(hash: str, password: str) -> bool:

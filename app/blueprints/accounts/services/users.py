@@ -7,11 +7,18 @@ import secrets
 import unicodedata
 from dataclasses import dataclass
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, exists, select, update
 
-from app.blueprints.accounts.errors import BadUsername, HasHistory, UnknownUser, UserExists
+from app.blueprints.accounts.errors import (
+    BadUsername,
+    HasHistory,
+    UnknownUser,
+    UserExists,
+    WrongPassword,
+)
 from app.blueprints.accounts.models import RFID, Account, ApiToken, Credit, User
-from app.blueprints.accounts.services import passwords, tokens
+from app.blueprints.accounts.services import audit, passwords, tokens
+from app.clock import utcnow
 from app.db import UnitOfWork
 
 USERNAME = re.compile(r"[\w.@+-]{1,150}")
@@ -40,11 +47,14 @@ def create_user(
     username: str,
     password: str | None = None,
     *,
+    password_hash: str = "",
     is_staff: bool = False,
     is_superuser: bool = False,
     email: str = "",
 ) -> User:
     """Make a user and their account. Without a password they can only use tags and tokens.
+
+    ``password_hash`` instead of ``password``, where others would wait for the hashing.
 
     Raises ``BadUsername``, ``UserExists`` or ``BadPassword``.
     """
@@ -53,7 +63,7 @@ def create_user(
         raise UserExists(username)
     user = User(username=username, email=email, is_staff=is_staff, is_superuser=is_superuser)
     user.account = Account(credited_wh=0, spent_wh=0)
-    set_password(user, password or "")
+    set_hash(user, password_hash or passwords.hashed(password or ""))
     work.add(user)
     work.flush()  # callers name the user by id
     return user
@@ -85,8 +95,13 @@ def get_user(work: UnitOfWork, username: str) -> User:
 
 def set_password(user: User, password: str) -> None:
     """Change the password and end every login that was made before."""
-    user.password = passwords.hashed(password)
-    user.session_key = secrets.token_hex(16)
+    set_hash(user, passwords.hashed(password))
+
+
+def set_hash(user: User, password_hash: str) -> None:
+    """Change the password to one that was hashed beforehand: a unit of work does not wait for that."""
+    user.password = password_hash
+    _end_logins(user)
 
 
 def check_password(work: UnitOfWork, username: str, password: str) -> User | None:
@@ -96,16 +111,39 @@ def check_password(work: UnitOfWork, username: str, password: str) -> User | Non
     return user if user and matched and user.is_active else None
 
 
-def refresh_hash(user: User, password: str) -> None:
-    """Hash a password that has just matched with today's parameters; its logins stay."""
-    if passwords.is_outdated(user.password):
-        user.password = passwords.hashed(password)
+def arrive(work: UnitOfWork, user_id: int, session_key: str, new_hash: str = "") -> bool:
+    """Remember that a user logs in now. False: they were locked, or had a new password, since they proved it.
+
+    ``new_hash`` is the password that has just matched, hashed with today's parameters: its logins stay.
+    """
+    still = User.id == user_id, User.session_key == session_key, User.is_active.is_(True)
+    values = {"last_login": utcnow(), **({"password": new_hash} if new_hash else {})}
+    arrived = update(User).where(*still).values(values).returning(User.id)
+    return work.scalar(arrived.execution_options(synchronize_session=False)) is not None
+
+
+def change_password(work: UnitOfWork, user: User, session_key: str, new_hash: str) -> None:
+    """Replace the password that was proved with ``session_key`` in force, and end every login of the user.
+
+    Raises ``WrongPassword`` when it has been replaced since, or the user was locked.
+    """
+    work.refresh(user, with_for_update=True)
+    if user.session_key != session_key or not user.is_active:
+        raise WrongPassword
+    set_hash(user, new_hash)
+    audit.record(work, user, "change password", "user", user.id)
 
 
 def lock(user: User) -> None:
     """Refuse every login and token of a user from now on; sessions do not come back with an unlock."""
     user.is_active = False
+    _end_logins(user)
+
+
+def _end_logins(user: User) -> None:
+    """End sessions, and the links that would have begun one."""
     user.session_key = secrets.token_hex(16)
+    user.invited_at = user.reset_asked_at = None
 
 
 def unlock(user: User) -> None:
