@@ -7,12 +7,13 @@ the next scheduled look.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from celery import Celery, Task
-from flask import Flask, current_app
+from flask import Flask, Response, after_this_request, current_app, has_request_context
 
 log = logging.getLogger(__name__)
 
@@ -37,19 +38,34 @@ def broker(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ring(task: Task, *arguments: Any) -> None:
-    """Have a worker run a task, soon. The task names its queue: ``@shared_task(…, queue="mail")``."""
-    bell: Celery = current_app.extensions["doorbell"]
+    """Have a worker run a task, soon. The task names its queue: ``@shared_task(…, queue="mail")``.
+
+    Inside a request the bell is rung once the visitor has the answer: nobody waits for a broker that is away.
+    """
+    call = partial(_send, current_app.extensions["doorbell"], task.name, task.queue, arguments)
+    if has_request_context():
+        after_this_request(partial(_when_sent, call))
+    else:
+        call()
+
+
+def _when_sent(call: Callable[[], Any], response: Response) -> Response:
+    response.call_on_close(call)
+    return response
+
+
+def _send(bell: Celery, name: str, queue: str, arguments: tuple[Any, ...]) -> None:
     try:
-        bell.send_task(task.name, arguments, queue=task.queue, retry=False, ignore_result=True)
+        bell.send_task(name, arguments, queue=queue, retry=False, ignore_result=True)
     except Exception as error:  # whatever a broker raises that is away: the row waits
-        log.warning("the worker could not be told of %s: %s", task.name, error)
+        log.warning("the worker could not be told of %s: %s", name, error)
 
 
 def init_app(app: Flask) -> None:
     """Give the application its bell."""
     bell = app.extensions["doorbell"] = Celery("constellation")
     bell.conf.update(**broker(app.config), task_ignore_result=True)
-    if app.config["REDIS_URL"]:  # whoever rings does not wait for a Redis that is down
+    if app.config["REDIS_URL"]:  # nobody waits long for a Redis that is down
         bell.conf.update(
             broker_transport_options={"socket_connect_timeout": 1, "socket_timeout": 2},
             broker_connection_timeout=2,

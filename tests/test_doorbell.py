@@ -70,3 +70,19 @@ def test_a_broker_that_is_away_costs_the_visitor_a_moment_and_nothing_else(tmp_p
         doorbell.ring(tasks.renew_due)
 
     assert "the worker could not be told of subscriptions.renew_due" in caplog.text
+
+
+def test_inside_a_request_the_bell_rings_when_the_visitor_has_the_answer(tmp_path):
+    place = RunningServer(tmp_path)
+    app = application(place)
+    queue = place.instance / "broker" / "queue"
+
+    @app.get("/")
+    def view():
+        doorbell.ring(tasks.renew_due)
+        return str(len(list(queue.iterdir())))
+
+    answer = app.test_client().get("/")
+    assert answer.text == "0"
+    answer.close()
+    assert len(list(queue.iterdir())) == 1
