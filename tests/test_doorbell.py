@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import date
 
 import pytest
@@ -19,13 +20,13 @@ from tests.workers import running_worker
 @pytest.fixture(params=["files", pytest.param("redis", marks=pytest.mark.redis)])
 def place(request, tmp_path):
     """A server that is not started: its database, its broker, its environment."""
-    if request.param == "redis":
-        url = request.getfixturevalue("redis_url")
-        place = RunningServer(tmp_path, REDIS_URL=url)
-    else:
-        place = RunningServer(tmp_path)
-    place.migrate()
-    return place
+    with ExitStack() as stack:
+        env = {}
+        if request.param == "redis":  # of its own: on a shared one, somebody else's worker may be quicker
+            env["REDIS_URL"] = stack.enter_context(redis_server()).url
+        place = RunningServer(tmp_path, **env)
+        place.migrate()
+        yield place
 
 
 def application(place):
