@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from flask import Flask, g, request, session
 from flask_login import current_user, login_user
+from sqlalchemy.exc import SQLAlchemyError
 
-from app import access
+from app import access, language
 from app.access import Caller
 from app.blueprints.accounts.errors import InvalidToken
 from app.blueprints.accounts.models import User
@@ -24,8 +25,8 @@ KEPT = ("language",)
 
 def identify() -> Caller:
     """The caller of this request. Raises ``InvalidToken`` for a Bearer token that is not in force."""
-    scheme, _, plain = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
+    if _sends_token():
+        plain = request.headers["Authorization"].partition(" ")[2]
         token = find_token(db.session(), plain.strip())
         if token is None:
             g.caller = Caller(None)  # the page that shows the error asks again
@@ -36,6 +37,10 @@ def identify() -> Caller:
     return Caller(None)
 
 
+def _sends_token() -> bool:
+    return request.headers.get("Authorization", "").partition(" ")[0].lower() == "bearer"
+
+
 def load_user(session_id: str) -> User | None:
     """The user of a login session, unless they were locked or their password has changed since."""
     id, _, key = session_id.partition(":")
@@ -43,6 +48,17 @@ def load_user(session_id: str) -> User | None:
     if user is None or not user.is_active or not hmac.compare_digest(user.session_key, key):
         return None
     return user
+
+
+def preferred_language() -> str:
+    """The language in the profile of whoever is logged in; a token's owner need not be who reads."""
+    if "_user_id" not in session or _sends_token():
+        return ""
+    try:
+        user = access.caller().user
+        return user.language if isinstance(user, User) else ""
+    except SQLAlchemyError:  # a page about a broken database can still be shown
+        return ""
 
 
 def log_in(user: User, *, by_tag: bool = False) -> None:
@@ -68,3 +84,4 @@ def init_app(app: Flask) -> None:
     login.session_protection = None  # a phone's address changes on the way
     login.user_loader(load_user)
     access.identify = identify
+    language.preferred = preferred_language

@@ -1,4 +1,4 @@
-"""The HTTP endpoints of accounts."""
+"""The HTTP endpoints of accounts: its page in ``pages``, JSON in ``api``, logging in in ``login_views``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from app.blueprints import Domain
 from app.blueprints.accounts import cli, identity, login_views, models  # noqa: F401
 
 bp = Domain("accounts", __name__)
+
+from app.blueprints.accounts import api, pages  # noqa: E402, F401 - they hang their views on bp
 
 
 def init_app(app: Flask) -> None:
