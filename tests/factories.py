@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import factory
 from factory.alchemy import SQLAlchemyModelFactory
 
-from app.blueprints.accounts.models import RFID, Account, User
+from app.blueprints.accounts.models import RFID, Account, Address, User, Vehicle
 from app.blueprints.nodes.models import Node
 from app.blueprints.ocpp.models import Charger, Connector, Transaction
 from app.blueprints.subscriptions.models import Product, Subscription
@@ -42,6 +42,31 @@ class AccountFactory(_Factory):
     user = factory.SubFactory(UserFactory, account=None)
     credited_wh = 100_000
     spent_wh = 0
+
+
+class AddressFactory(_Factory):
+    """A house in Monterrey, at which nobody lives yet."""
+
+    class Meta:
+        model = Address
+
+    street = "Av. Constitución"
+    number = "400"
+    municipality = "Monterrey"
+    state = "NL"
+    postal_code = "64000"
+
+
+class VehicleFactory(_Factory):
+    """A driver's car, with a VIN whose check digit fits."""
+
+    class Meta:
+        model = Vehicle
+
+    account = factory.SubFactory(AccountFactory)
+    brand = "Nissan"
+    model = "Leaf"
+    vin = "1M8GDM9AXKP042788"
 
 
 class RFIDFactory(_Factory):

@@ -13,7 +13,7 @@ from app.blueprints.accounts.models import AuditEntry
 from app.blueprints.accounts.services import add_credit, create_token
 from tests.accounts.screens import SCREENS, actions
 from tests.databases import both_databases
-from tests.factories import RFIDFactory, UserFactory
+from tests.factories import RFIDFactory, UserFactory, VehicleFactory
 
 # What a filter on times asks for; the others take a 1.
 SAMPLES = {
@@ -43,6 +43,7 @@ def test_every_screen_can_be_listed_sorted_searched_filtered_and_looked_into(app
     user = RFIDFactory(expires_at=datetime(2030, 1, 1, tzinfo=UTC)).user
     add_credit(work, user.account, Decimal(5), user)
     create_token(work, user, "reader")
+    VehicleFactory(account=user.account)
     for screen in SCREENS:
         page = staff.get(f"/admin/{screen}/")
         assert page.status_code == 200

@@ -100,7 +100,7 @@ def test_the_locked_are_not_invited(act, work, letters):
 def test_an_address_that_is_none_makes_nobody(staff, work, letters):
     answer = create(staff, email="no address")
 
-    assert "this is no email address" in messages(answer)
+    assert "this is not an email address" in answer.text
     assert count(work, User) == 1
     assert 'value="no address"' in answer.text
 

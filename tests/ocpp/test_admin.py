@@ -59,6 +59,7 @@ SCREENS = (
     "/admin/charger/command/reset/?id=1",
     "/admin/odd_stop/resolve/?id=1",
     "/admin/simulator/new/",
+    "/admin/authorization/?tag=A&account=1&user=x&charger=CP1",
 )
 
 

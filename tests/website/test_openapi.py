@@ -241,6 +241,19 @@ def test_nodes(client: Browser, document: dict[str, Any], api: dict[str, str]) -
     check_answer(document, "get", "/nodes/list/", client.get("/nodes/list/", headers=api))
 
 
+def test_profiles(client: Browser, document: dict[str, Any], api: dict[str, str]) -> None:
+    path, answers = "/accounts/profile/", []
+    home = {"street": "a", "number": "1", "state": "CO", "municipality": "Saltillo", "postal_code": "2"}
+    for told in ({"address": home}, {"address": home | {"state": "NL"}}, {}):
+        answers.append(client.post(path, json=told, headers=api))
+        check_answer(document, "post", path, answers[-1])
+
+    assert [answer.status_code for answer in answers] == [200, 400, 400]
+    assert check_answer(document, "get", path, client.get(path, headers=api))["address"] == home
+    states = "/accounts/municipalities/"
+    check_answer(document, "get", states, client.get(states))
+
+
 def test_subscriptions(
     client: Browser, document: dict[str, Any], api: dict[str, str], work: UnitOfWork
 ) -> None:

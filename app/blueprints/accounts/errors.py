@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from flask_babel import gettext, ngettext
+from flask_babel import format_decimal, gettext, ngettext
 
 from app.domain_error import DomainError, NotFound
+
+if TYPE_CHECKING:
+    from app.blueprints.accounts.models import Credit
 
 
 class UnknownUser(NotFound):
@@ -105,9 +109,13 @@ class HasHistory(DomainError):
 
     status_code = 409
 
-    def __init__(self, username: str) -> None:
+    def __init__(self, username: str, traces: Iterable[str]) -> None:
         super().__init__(
-            gettext("%(name)s has history, so it cannot be deleted: lock the user instead", name=username)
+            gettext(
+                "%(name)s has history (%(traces)s), so it cannot be deleted: lock the user instead",
+                name=username,
+                traces=", ".join(traces),
+            )
         )
 
 
@@ -129,6 +137,23 @@ class BadAmount(DomainError):
         )
 
 
+class AddedAlready(DomainError):
+    """The same form again: a double click, a page that was gone back to, a retry by the network."""
+
+    status_code = 409
+
+    def __init__(self, credit: Credit) -> None:
+        self.credit = credit
+        super().__init__(
+            gettext(
+                "this form has added %(amount)s kWh to the account of %(name)s already; "
+                "nothing was added again",
+                amount=format_decimal(credit.amount_kwh),
+                name=credit.account,
+            )
+        )
+
+
 class BadRfid(DomainError):
     """Not a card's id."""
 
@@ -136,27 +161,63 @@ class BadRfid(DomainError):
         super().__init__(gettext("RFID must be 8, 14 or 20 hexadecimal digits"))
 
 
-class BadState(DomainError):
+class BadField(DomainError):
+    """A field of a request that cannot be. ``reason`` stands next to the field, ``detail`` names it too."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field, self.reason = field, reason
+        super().__init__(f"{field}: {reason}")
+
+
+class BadFields(DomainError):
+    """Fields of a request that cannot be, each of them named; nothing was changed."""
+
+    def __init__(self, wrong: Sequence[BadField]) -> None:
+        self.wrong = wrong
+        super().__init__("; ".join(error.detail for error in wrong))
+
+
+class NothingTold(DomainError):
+    """A request that names nothing of what it could change."""
+
+    def __init__(self, fields: Iterable[str]) -> None:
+        super().__init__(gettext("at least one of %(fields)s required", fields=", ".join(fields)))
+
+
+class BadState(BadField):
     """Addresses lie in Coahuila or Nuevo León."""
 
-    field = "state"
-
     def __init__(self) -> None:
-        super().__init__(gettext("state must be CO (Coahuila) or NL (Nuevo León)"))
+        super().__init__("state", gettext("must be CO (Coahuila) or NL (Nuevo León)"))
 
 
-class BadMunicipality(DomainError):
+class BadMunicipality(BadField):
     """A municipality that does not lie in the state."""
-
-    field = "municipality"
 
     def __init__(self, municipality: str, state: str) -> None:
         super().__init__(
+            "municipality",
             gettext(
-                "municipality: %(municipality)s does not lie in %(state)s",
-                municipality=municipality[:100],
-                state=state,
-            )
+                "%(municipality)s does not lie in %(state)s", municipality=municipality[:100], state=state
+            ),
+        )
+
+
+class BadVin(DomainError):
+    """Not a vehicle identification number (ISO 3779)."""
+
+    def __init__(self) -> None:
+        super().__init__(gettext("VIN must be 17 letters and digits, without I, O and Q"))
+
+
+class VinTaken(DomainError):
+    """A vehicle identification number belongs to one car."""
+
+    status_code = 409
+
+    def __init__(self, vin: str, username: str) -> None:
+        super().__init__(
+            gettext("the vehicle with the VIN %(vin)s is on the account of %(name)s", vin=vin, name=username)
         )
 
 

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from flask import Flask, current_app, g, request, session
 from flask_login import current_user, login_user
+from sqlalchemy.exc import SQLAlchemyError
 
-from app import access
+from app import access, language
 from app.access import Caller
 from app.blueprints.accounts.errors import InvalidToken
 from app.blueprints.accounts.models import RFID, User
@@ -24,8 +25,8 @@ KEPT = ("language",)
 
 def identify() -> Caller:
     """The caller of this request. Raises ``InvalidToken`` for a Bearer token that is not in force."""
-    scheme, _, plain = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
+    if _sends_token():
+        plain = request.headers["Authorization"].partition(" ")[2]
         token = find_token(db.session(), plain.strip())
         if token is None:
             g.caller = Caller(None)  # the page that shows the error asks again
@@ -44,6 +45,10 @@ def _tag_is_good() -> bool:
     return bool(current_app.config["RFID_LOGIN"]) and holders.still_logs_in(
         db.session(), tag_id, current_user.id
     )
+
+
+def _sends_token() -> bool:
+    return request.headers.get("Authorization", "").partition(" ")[0].lower() == "bearer"
 
 
 def load_user(session_id: str) -> User | None:
@@ -67,6 +72,17 @@ def enter(user: User, *, tag: RFID | None = None, new_hash: str = "") -> bool:
     if arrived:
         log_in(user, tag_id=tag_id)
     return arrived
+
+
+def preferred_language() -> str:
+    """The language in the profile of whoever is logged in; a token's owner need not be who reads."""
+    if "_user_id" not in session or _sends_token():
+        return ""
+    try:
+        user = access.caller().user
+        return user.language if isinstance(user, User) else ""
+    except SQLAlchemyError:  # a page about a broken database can still be shown
+        return ""
 
 
 def log_in(user: User, *, tag_id: int | None = None) -> None:
@@ -95,3 +111,4 @@ def init_app(app: Flask) -> None:
     login.session_protection = None  # a phone's address changes on the way
     login.user_loader(load_user)
     access.identify = identify
+    language.preferred = preferred_language

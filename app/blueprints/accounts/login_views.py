@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from app import access, sites
 from app.blueprints.accounts import identity, tag_login, throttle
 from app.blueprints.accounts.errors import InvalidRfid
-from app.blueprints.accounts.forms import LoginForm, TagForm
+from app.blueprints.accounts.forms.logins import LoginForm, TagForm
 from app.blueprints.accounts.models import User
 from app.blueprints.accounts.services import check_password, passwords
 from app.db import db

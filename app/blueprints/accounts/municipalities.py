@@ -17,9 +17,9 @@ STATES: dict[str, str] = {code: state["name"] for code, state in _STATES.items()
 MUNICIPALITIES: dict[str, list[str]] = {code: state["municipalities"] for code, state in _STATES.items()}
 
 
-def check(state: str, municipality: str) -> None:
-    """Raise ``BadState`` or ``BadMunicipality`` unless the municipality lies in the state."""
+def check(state: str, municipality: str | None) -> None:
+    """Raise ``BadState``, or ``BadMunicipality`` where one is told that does not lie in the state."""
     if state not in STATES:
         raise BadState
-    if municipality not in MUNICIPALITIES[state]:
+    if municipality is not None and municipality not in MUNICIPALITIES[state]:
         raise BadMunicipality(municipality, STATES[state])

@@ -13,7 +13,7 @@ from flask_babel import gettext
 from app import access
 from app.blueprints.accounts import identity, throttle
 from app.blueprints.accounts.errors import DeadLink, WrongPassword
-from app.blueprints.accounts.forms import ChangePasswordForm, ForgotForm, NewPasswordForm
+from app.blueprints.accounts.forms.logins import ChangePasswordForm, ForgotForm, NewPasswordForm
 from app.blueprints.accounts.issuing import can_mail, issuer
 from app.blueprints.accounts.login_views import bp, landing
 from app.blueprints.accounts.models import User

@@ -1,28 +1,15 @@
-"""The HTTP endpoints of accounts."""
+"""The HTTP endpoints of accounts: its page in ``pages``, JSON in ``api``, logging in in ``login_views``."""
 
 from __future__ import annotations
 
-from flask import Flask, request
-from flask.typing import ResponseReturnValue
+from flask import Flask
 
-from app import access
 from app.blueprints import Domain
-from app.blueprints.accounts import cli, forms, identity, login_views, models, password_views, tag_login  # noqa: F401
-from app.body import body
+from app.blueprints.accounts import cli, identity, login_views, models, password_views  # noqa: F401 - tables
 
 bp = Domain("accounts", __name__)
 
-# Anybody may send it: a large one is not even read.
-LONGEST_BODY = 10_000
-
-
-@bp.post("/rfid-login/")
-@access.allow(access.ANYONE, json=True, csrf=False, only_post=True, by_tag=True)
-def rfid_login() -> ResponseReturnValue:
-    """Log in with a tag alone, to look around."""
-    request.max_content_length = LONGEST_BODY
-    user = tag_login.log_in(forms.rfid(body()))
-    return {"id": user.id, "username": user.username}
+from app.blueprints.accounts import api, pages  # noqa: E402, F401 - they hang their views on bp
 
 
 def init_app(app: Flask) -> None:

@@ -112,6 +112,10 @@ class Work:
             self._load_tags({id_tag})
         return self._tags[id_tag]
 
+    def suppose(self, tag: TagRow) -> None:
+        """Let a tag be known that is not; to this work alone, nothing is written."""
+        self._tags[tag.id_tag] = tag
+
     def find_transaction(self, id: int) -> TransactionRow | None:
         """The transaction with this id."""
         if id not in self._transactions:

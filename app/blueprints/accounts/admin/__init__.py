@@ -1,16 +1,18 @@
-"""Staff screens: users, tokens, tags, accounts, the credit ledger and the audit trail."""
+"""Staff screens: users, tokens, tags, accounts, the credit ledger, cars and the audit trail."""
 
 from __future__ import annotations
 
 from flask_babel import lazy_gettext
 
 from app.admin_base import StaffView
+from app.blueprints.accounts.admin.accounts import AccountAdmin
 from app.blueprints.accounts.admin.audit import AuditAdmin
-from app.blueprints.accounts.admin.credit import AccountAdmin, CreditAdmin
+from app.blueprints.accounts.admin.credit import CreditAdmin
 from app.blueprints.accounts.admin.rfids import RfidAdmin
 from app.blueprints.accounts.admin.tokens import TokenAdmin
 from app.blueprints.accounts.admin.users import UserAdmin
-from app.blueprints.accounts.models import RFID, Account, ApiToken, AuditEntry, Credit, User
+from app.blueprints.accounts.admin.vehicles import VehicleAdmin
+from app.blueprints.accounts.models import RFID, Account, ApiToken, AuditEntry, Credit, User, Vehicle
 from app.db import db
 
 CATEGORY = lazy_gettext("Accounts")
@@ -23,6 +25,7 @@ def views() -> list[StaffView]:
         RfidAdmin(RFID, db, lazy_gettext("RFID tags"), CATEGORY, "admin_rfid", "rfids"),
         AccountAdmin(Account, db, lazy_gettext("Energy accounts"), CATEGORY, "admin_account", "accounts"),
         CreditAdmin(Credit, db, lazy_gettext("Credits"), CATEGORY, "admin_credit", "credits"),
+        VehicleAdmin(Vehicle, db, lazy_gettext("Vehicles"), CATEGORY, "admin_vehicle", "vehicles"),
         TokenAdmin(ApiToken, db, lazy_gettext("API tokens"), CATEGORY, "admin_token", "tokens"),
         AuditAdmin(AuditEntry, db, lazy_gettext("Audit trail"), CATEGORY, "admin_audit", "audit"),
     ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import flash
 from flask_admin.actions import action
+from flask_admin.form import rules
 from flask_babel import gettext, lazy_gettext, ngettext
 from wtforms import BooleanField, Field, Form, ValidationError
 
@@ -29,6 +30,14 @@ def last_login(_view: Any, _context: Any, user: User, _name: str) -> str:
     if user.invited_at:
         return gettext("never; invited %(when)s", when=as_shown(user.invited_at))
     return gettext("never")
+
+
+class IfThere(rules.Field):
+    """A field that is not in every form: where it is not, there is nothing to show."""
+
+    def __call__(self, form: Form, form_opts: Any = None, field_args: Any = None) -> str:
+        """Render the field."""
+        return super().__call__(form, form_opts, field_args) if self.field_name in form else ""
 
 
 class TickBox(BooleanField):

@@ -5,20 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import flash
+from flask import flash, request
 from flask_admin.actions import action
+from flask_admin.form import rules
+from flask_admin.helpers import is_form_submitted
 from flask_babel import lazy_gettext, ngettext
 from flask_login import login_user
-from wtforms import Field, Form, PasswordField
+from wtforms import Field, Form, PasswordField, SelectField
 from wtforms.validators import Optional
 
 from app.admin_base import StaffView
-from app.blueprints.accounts.admin.inviting import Inviting, last_login
+from app.blueprints.accounts.admin.inviting import IfThere, Inviting, last_login
 from app.blueprints.accounts.admin.picking import staff
 from app.blueprints.accounts.errors import SelfHarm
-from app.blueprints.accounts.forms import check_new_password
+from app.blueprints.accounts.forms.contact import (
+    AddressFields,
+    address_fits,
+    address_in,
+    has_address,
+    languages,
+    read_by,
+    show_address,
+)
+from app.blueprints.accounts.forms.logins import check_new_password
 from app.blueprints.accounts.models import User
-from app.blueprints.accounts.services import passwords, users
+from app.blueprints.accounts.services import contact, passwords, users
 from app.db import UnitOfWork
 
 
@@ -47,8 +58,8 @@ class UserAdmin(Inviting, StaffView):
 
     column_list = ("username", "email", "is_staff", "is_active", "has_charger", "added_on", "last_login")
     column_details_list = (
-        *("username", "email", "phone_number", "has_charger", "is_staff", "is_superuser"),
-        *("is_active", "added_on", "last_login", "rfids"),
+        *("username", "email", "phone_number", "language", "address", "has_charger", "is_staff"),
+        *("is_superuser", "is_active", "added_on", "last_login", "rfids"),
     )
     column_searchable_list = ("username", "email", "phone_number")
     column_filters = ("is_staff", "is_active", "has_charger", "added_on", "last_login")
@@ -59,6 +70,8 @@ class UserAdmin(Inviting, StaffView):
         "username": lazy_gettext("User name"),
         "email": lazy_gettext("Email"),
         "phone_number": lazy_gettext("Phone number"),
+        "language": lazy_gettext("Language"),
+        "address": lazy_gettext("Address"),
         "has_charger": lazy_gettext("Has a charger"),
         "is_staff": lazy_gettext("Staff"),
         "is_superuser": lazy_gettext("Superuser"),
@@ -68,9 +81,24 @@ class UserAdmin(Inviting, StaffView):
         "rfids": lazy_gettext("RFID tags"),
     }
     form_columns = (
-        *("username", "new_password", "email", "phone_number", "has_charger"),
+        *("username", "new_password", "email", "phone_number", "language", "has_charger"),
         *("is_staff", "is_superuser", "is_active", "send_invitation"),
+        *contact.ADDRESS,
     )
+    form_rules = (
+        *("username", "new_password", "is_staff", "is_superuser", "is_active"),
+        rules.FieldSet(("email", "phone_number", "language", "has_charger"), lazy_gettext("Contact")),
+        rules.FieldSet(tuple(contact.ADDRESS), lazy_gettext("Address")),
+        IfThere("send_invitation"),
+    )
+    form_overrides = {"language": SelectField}
+    form_args = {
+        "email": {"validators": [read_by(contact.email)]},
+        "phone_number": {"validators": [read_by(contact.phone_number)]},
+        "language": {"choices": languages},
+    }
+    create_template = "accounts/admin/user_create.html"
+    edit_template = "accounts/admin/user_edit.html"
     form_extra_fields = {
         "new_password": NewPasswordField(
             lazy_gettext("New password"),
@@ -80,14 +108,30 @@ class UserAdmin(Inviting, StaffView):
             ),
         ),
         "send_invitation": Inviting.tick_box(),
+        **{name: getattr(AddressFields, name) for name in contact.ADDRESS},
     }
     form_widget_args = {"new_password": {"autocomplete": "new-password"}}
+
+    def edit_form(self, obj: Any = None) -> Form:
+        """With the address that the user has."""
+        form = super().edit_form(obj)
+        if request.method == "GET" and obj is not None:
+            show_address(form, obj.address)
+        return form
+
+    def validate_form(self, form: Form) -> bool:
+        """Also the address, as a whole."""
+        valid = bool(super().validate_form(form))
+        if is_form_submitted() and hasattr(form, "street"):
+            valid &= address_fits(form)
+        return valid
 
     def make(self, work: UnitOfWork, form: Form) -> User:
         """A user and their account."""
         user = users.create_user(work, form.username.data, password_hash=form.new_password.hash)
         form.username.data = user.username
         form.populate_obj(user)
+        self._house(work, form, user)
         self.invite_if_ticked(work, form, user)
         return user
 
@@ -102,6 +146,11 @@ class UserAdmin(Inviting, StaffView):
             users.lock(row)
         if form.new_password.hash:
             users.set_hash(row, form.new_password.hash)
+        self._house(work, form, row)
+
+    def _house(self, work: UnitOfWork, form: Form, user: User) -> None:
+        if has_address(form):  # a form without the section leaves it alone
+            contact.set_address(work, user, address_in(form), staff())
 
     def after_model_change(self, form: Form, model: User, is_created: bool) -> None:
         """Whoever changes their own password stays logged in here."""
@@ -113,7 +162,7 @@ class UserAdmin(Inviting, StaffView):
         """Only who has left no trace."""
         if row.id == staff().id:
             raise SelfHarm
-        users.delete_user(work, row)
+        users.delete_user(work, row, staff())
 
     @action(
         "lock", lazy_gettext("Lock"), lazy_gettext("Lock these users out, and end their logins and tokens?")

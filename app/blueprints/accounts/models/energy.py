@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, String
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
+from app.blueprints.accounts import vin as vins
 from app.clock import utcnow
 from app.db import Base, Timestamp
 
@@ -95,6 +96,10 @@ class Vehicle(Base):
     vin: Mapped[str] = mapped_column(String(17), unique=True)
 
     account: Mapped[Account] = relationship(back_populates="vehicles")
+
+    @validates("vin")
+    def _check_vin(self, _key: str, value: str) -> str:
+        return vins.checked(value)
 
     def __str__(self) -> str:
         return f"{self.brand} {self.model}"

@@ -44,6 +44,15 @@ class RFID(Base):
         return value
 
     @property
+    def state(self) -> str:
+        """Where the tag is in its life: ``blacklisted``, ``expired``, ``no_owner`` or ``in_use``."""
+        if not self.allowed:
+            return "blacklisted"
+        if self.expires_at is not None and self.expires_at <= utcnow():
+            return "expired"
+        return "no_owner" if self.user_id is None else "in_use"
+
+    @property
     def blacklisted(self) -> bool:
         """The opposite of ``allowed``."""
         return not self.allowed

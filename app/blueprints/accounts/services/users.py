@@ -7,6 +7,7 @@ import secrets
 import unicodedata
 from dataclasses import dataclass
 
+from flask_babel import gettext
 from sqlalchemy import delete, exists, select, update
 
 from app.blueprints.accounts.errors import (
@@ -16,8 +17,8 @@ from app.blueprints.accounts.errors import (
     UserExists,
     WrongPassword,
 )
-from app.blueprints.accounts.models import RFID, Account, ApiToken, Credit, User
-from app.blueprints.accounts.services import audit, passwords, tokens
+from app.blueprints.accounts.models import RFID, Account, ApiToken, Credit, User, Vehicle
+from app.blueprints.accounts.services import audit, contact, passwords, tokens
 from app.clock import utcnow
 from app.db import UnitOfWork
 
@@ -151,18 +152,22 @@ def unlock(user: User) -> None:
     user.is_active = True
 
 
-def delete_user(work: UnitOfWork, user: User) -> None:
-    """Remove a user who has left no trace, with the empty account. Raises ``HasHistory`` otherwise.
+def delete_user(work: UnitOfWork, user: User, by: User | None = None) -> None:
+    """Remove a user who has left no trace, with the empty account and an address that nobody shares.
 
-    What the tables of other domains refer to is refused by the database.
+    Raises ``HasHistory`` otherwise. What the tables of other domains refer to is refused by the database.
     """
-    own_credits = select(Credit.id).join(Account).where(Account.user_id == user.id)
-    traces = (
-        select(RFID.id).where(RFID.user_id == user.id),
-        select(ApiToken.id).where(ApiToken.user_id == user.id),
-        own_credits,
-    )
-    if any(work.scalar(trace.limit(1)) for trace in traces):
-        raise HasHistory(user.username)
-    work.execute(delete(Account).where(Account.user_id == user.id))
+    of_account = Account.user_id == user.id
+    traces = {
+        gettext("RFID tags"): select(RFID.id).where(RFID.user_id == user.id),
+        gettext("API tokens"): select(ApiToken.id).where(ApiToken.user_id == user.id),
+        gettext("Credits"): select(Credit.id).join(Account).where(of_account),
+        gettext("Vehicles"): select(Vehicle.id).join(Account).where(of_account),
+    }
+    if found := [name for name, trace in traces.items() if work.scalar(trace.limit(1))]:
+        raise HasHistory(user.username, found)
+    address_id = user.address_id
+    work.execute(delete(Account).where(of_account))
     work.execute(delete(User).where(User.id == user.id))
+    if address_id is not None:
+        contact.remove_if_empty(work, address_id, by)

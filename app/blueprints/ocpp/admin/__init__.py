@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext
 
-from app.admin_base import StaffView
+from app.admin_base import StaffPage, StaffView
+from app.blueprints.ocpp.admin.authorization import AuthorizationPage
 from app.blueprints.ocpp.admin.chargers import ChargerAdmin
 from app.blueprints.ocpp.admin.records import (
     ConnectorAdmin,
@@ -29,7 +30,7 @@ from app.blueprints.ocpp.models import (
 from app.db import db
 
 
-def views() -> list[StaffView]:
+def views() -> list[StaffView | StaffPage]:
     """What the admin hangs up, in the order of its menu."""
     kinds = (
         (ChargerAdmin, Charger, "charger", lazy_gettext("Chargers")),
@@ -44,6 +45,9 @@ def views() -> list[StaffView]:
     )
     category = lazy_gettext("Charging")
     return [
-        kind(model, db, name=name, category=category, endpoint=endpoint)
-        for kind, model, endpoint, name in kinds
+        *(
+            kind(model, db, name=name, category=category, endpoint=endpoint)
+            for kind, model, endpoint, name in kinds
+        ),
+        AuthorizationPage(lazy_gettext("Test authorization"), category, "authorization"),
     ]

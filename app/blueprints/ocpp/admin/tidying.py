@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import flash, redirect, request
+from flask import flash, redirect, render_template, request, url_for
 from flask_admin import expose
 from flask_admin.actions import action
-from flask_babel import lazy_gettext, ngettext
+from flask_babel import gettext, lazy_gettext, ngettext
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 
+from app.blueprints.accounts.models import RFID
 from app.blueprints.ocpp.admin.bases import History, ReadOnly, caller_id, of_charger
 from app.blueprints.ocpp.admin.forms import Resolution
 from app.blueprints.ocpp.models import OddStop, UnknownTag
@@ -18,13 +20,21 @@ from app.blueprints.ocpp.services import adoption
 from app.clock import utcnow
 from app.db import UnitOfWork
 
+# Adopted tags that are named one by one, each with a way to its owner.
+NAMED = 10
+
+
+def _adopt_button(_view: Any, _context: Any, tag: UnknownTag, _name: str) -> Markup:
+    return Markup(render_template("ocpp/admin/_adopt.html", tag=tag, back=request.full_path))  # noqa: S704
+
 
 class UnknownTagAdmin(ReadOnly):
     """Tags that nobody knows, where they were seen."""
 
     can_delete = True
     can_view_details = False
-    column_list = ("id_tag", "charger", "times", "first_seen", "last_seen")
+    column_list = ("id_tag", "charger", "times", "first_seen", "last_seen", "adopt")
+    column_formatters = ReadOnly.column_formatters | {"adopt": _adopt_button}
     column_searchable_list = ("id_tag",)
     column_filters = (of_charger(UnknownTag.charger_id),)
     column_default_sort = ("last_seen", True)
@@ -33,6 +43,7 @@ class UnknownTagAdmin(ReadOnly):
         "times": lazy_gettext("Times"),
         "first_seen": lazy_gettext("First seen"),
         "last_seen": lazy_gettext("Last seen"),
+        "adopt": lazy_gettext("Adopt"),
     }
 
     @action(
@@ -44,16 +55,24 @@ class UnknownTagAdmin(ReadOnly):
         """Make tags known."""
         rows = [row for row in map(self.get_one, ids) if row is not None]
         tags = dict.fromkeys(row.id_tag for row in rows)
-        if adopted := sum(self._adopt(tag) for tag in tags):
-            flash(ngettext("%(num)d tag adopted.", "%(num)d tags adopted.", adopted), "success")
+        if adopted := [rfid for rfid in map(self._adopt, tags) if rfid is not None]:
+            words = ngettext("%(num)d tag adopted.", "%(num)d tags adopted.", len(adopted))
+            flash(Markup(" ").join([words, *map(_to_owner, adopted[:NAMED])]), "success")
 
-    def _adopt(self, id_tag: str) -> bool:
-        def write(work: UnitOfWork) -> bool:
+    def _adopt(self, id_tag: str) -> RFID | None:
+        def write(work: UnitOfWork) -> RFID:
             rfid = adoption.adopt(work, id_tag)
             self.audit(work, "adopt", rfid, {"rfid": rfid.rfid})
-            return True
+            return rfid
 
-        return bool(self.written(write))
+        return self.written(write)
+
+
+def _to_owner(rfid: RFID) -> Markup:
+    """The next step, and then back to where the tag was seen."""
+    form = url_for("admin_rfid.edit_view", id=rfid.id, url=request.form.get("url", ""))
+    words = gettext("Assign %(tag)s to its owner", tag=rfid.rfid)
+    return Markup('<a class="alert-link" href="{}">{}</a>').format(form, words)
 
 
 class OddStopAdmin(History):

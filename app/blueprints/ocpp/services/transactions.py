@@ -46,7 +46,7 @@ def start(
     again = _running_start(work, charger, connector_id, id_tag, meter_start_wh, started_at)
     if again is not None:
         return again, _verdict_of(work, charger, again)
-    verdict = _decide(work, charger, connector_id, id_tag)
+    verdict = decide(work, charger, connector_id, id_tag)
     transaction = TransactionRow(
         id=0, charger_id=charger.id, connector_id=connector_id, id_tag=id_tag, account_id=verdict.account_id,
         meter_start_wh=meter_start_wh, meter_last_wh=None, meter_stop_wh=None, energy_wh=0,
@@ -111,7 +111,8 @@ def close(work: Work, transaction_id: int, *, at: datetime | None = None) -> Tra
     return transaction
 
 
-def _decide(work: Work, charger: ChargerRow, connector_id: int, id_tag: str) -> Verdict:
+def decide(work: Work, charger: ChargerRow, connector_id: int, id_tag: str) -> Verdict:
+    """Whether a (normalized) tag may start here, now: what Authorize says, and what only a start asks."""
     verdict = authorization.decide(work, charger, id_tag)
     reason = ""
     if charger.registration_status != "Accepted":

@@ -1,0 +1,1 @@
+"""What a request must hold: of logins and passwords, and of how to reach somebody."""
