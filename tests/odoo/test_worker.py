@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from datetime import date
 
 import pytest
@@ -15,6 +16,7 @@ from app.blueprints.subscriptions import tasks as renewals
 from app.clock import utcnow
 from tests.databases import both_databases
 from tests.factories import InstanceFactory, SubscriptionFactory
+from tests.ocpp.redis_server import redis_server
 from tests.ocpp.staff import eventually
 from tests.odoo.servers import odoo_server, question, tcp_server
 from tests.servers import RunningServer
@@ -23,9 +25,11 @@ from tests.workers import running_worker
 
 @pytest.fixture
 def place(request, database, tmp_path):
-    """A server that is not started: the tests' database, a broker of its own, the tests' key."""
-    redis = request.getfixturevalue("redis_url") if request.node.get_closest_marker("redis") else ""
-    return RunningServer(tmp_path, DATABASE_URL=database, SECRET_KEY="tests", REDIS_URL=redis)
+    """A server that is not started: the tests' database and key, and a broker of its own."""
+    with ExitStack() as stack:
+        on_redis = request.node.get_closest_marker("redis")
+        url = stack.enter_context(redis_server()).url if on_redis else ""
+        yield RunningServer(tmp_path, DATABASE_URL=database, SECRET_KEY="tests", REDIS_URL=url)
 
 
 @pytest.fixture
