@@ -251,7 +251,7 @@ def test_a_server_that_takes_its_time_is_given_up(serve):
         began = time.monotonic()
 
         assert outcome(f"http://127.0.0.1:{port}", 0.15) == ("timeout", "0.15")
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 3
 
 
 def test_a_secure_server_that_takes_its_time_is_given_up(trusted):
@@ -265,7 +265,7 @@ def test_a_secure_server_that_takes_its_time_is_given_up(trusted):
         with tcp_server(one) as port:
             began = time.monotonic()
             assert outcome(f"https://127.0.0.1:{port}", 0.15) == ("timeout", "0.15")
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 3
 
 
 def test_a_resolver_that_takes_its_time_is_given_up(monkeypatch):
@@ -361,7 +361,7 @@ def test_a_bomb_of_entities_is_defused():
     began = time.monotonic()
 
     assert said(http(with_dtd("l0 'lol'", *larger, "e '&l11;'"))) == (NOT_RPC, "")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3
 
 
 def test_an_entity_reads_neither_files_nor_addresses():
@@ -396,7 +396,7 @@ def test_a_flood_is_not_read_to_its_end(serve):
         began = time.monotonic()
 
         assert outcome(f"http://127.0.0.1:{port}") == ("too_large", "")
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4
 
 
 def test_endless_headers_are_no_http():

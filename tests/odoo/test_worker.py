@@ -85,7 +85,7 @@ def test_servers_that_hang_hold_neither_the_others_nor_other_queues(work, place,
         with running_worker(place.env, tmp_path):
             for _ in range(threads):
                 ring(tasks.check_instances)
-            eventually(lambda: fresh(work, good).state == "ok", 20)
+            eventually(lambda: fresh(work, good).state == "ok", 40)
             eventually(lambda: not list((place.instance / "broker" / "queue").iterdir()), 20)
             ring(renewals.renew_due)
 
@@ -102,7 +102,7 @@ def test_the_worker_hears_of_checks_through_redis(work, place, ring, tmp_path):
         with running_worker(place.env, tmp_path):
             ring(tasks.check_instances)
 
-            eventually(lambda: fresh(work, good).state == "ok", 20)
+            eventually(lambda: fresh(work, good).state == "ok", 40)
 
 
 @pytest.mark.slow
@@ -128,7 +128,7 @@ def test_checks_of_a_worker_that_is_killed_are_done_by_the_next(work, place, rin
         row = InstanceFactory(url=hanging.url, asked_at=utcnow())
         work.commit()
         ring(tasks.check_instances)
-        eventually(lambda: fresh(work, row).state == "checking", 20)
+        eventually(lambda: fresh(work, row).state == "checking", 40)
         worker.kill()
         assert fresh(work, row).state == "checking"
 
@@ -140,7 +140,7 @@ def test_checks_of_a_worker_that_is_killed_are_done_by_the_next(work, place, rin
         worker.start()
         ring(tasks.check_instances)
 
-        eventually(lambda: fresh(work, row).state == "ok", 20)
+        eventually(lambda: fresh(work, row).state == "ok", 40)
         assert fresh(work, row).asked_at is None
 
 
