@@ -102,6 +102,8 @@ class Config:
     NODE_TOKEN: str = ""
     # Days that the message log is kept.
     MESSAGE_RETENTION_DAYS: int = 30
+    # Minutes between two checks of an Odoo instance, so that a broken one is noticed; 0: only when asked for.
+    ODOO_CHECK_MINUTES: int = 15
     # 1 restarts the server when a file changes.
     DEV_RELOAD: bool = False
 
@@ -174,6 +176,8 @@ def _check(found: Mapping[str, Any]) -> None:
     for name in ("OCPP_HEARTBEAT_INTERVAL", "OCPP_CALL_TIMEOUT", "OCPP_PING_INTERVAL", "WEB_CONCURRENCY"):
         if found[name] < 1:
             raise ValueError(f"{name} must be at least 1, not {found[name]}")
+    if not 0 <= found["ODOO_CHECK_MINUTES"] <= 525_600:
+        raise ValueError(f"ODOO_CHECK_MINUTES must be from 0 to 525600, not {found['ODOO_CHECK_MINUTES']}")
 
 
 def _database_url(found: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from app.version import __version__
 NAMES = {
     "ocpp": lazy_gettext("Chargers"),
     "accounts": lazy_gettext("My account"),
+    "awg": lazy_gettext("Wire gauges"),
     "chat": lazy_gettext("Sockets"),
     "readme": lazy_gettext("Documentation"),
 }

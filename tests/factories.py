@@ -10,6 +10,7 @@ from factory.alchemy import SQLAlchemyModelFactory
 from app.blueprints.accounts.models import RFID, Account, Address, User, Vehicle
 from app.blueprints.nodes.models import Node
 from app.blueprints.ocpp.models import Charger, Connector, Transaction
+from app.blueprints.odoo.models import Instance
 from app.blueprints.subscriptions.models import Product, Subscription
 from app.clock import utcnow
 from app.db import db
@@ -147,3 +148,16 @@ class SubscriptionFactory(_Factory):
     next_renewal = factory.LazyAttribute(
         lambda row: row.start_date + timedelta(days=row.product.renewal_period)
     )
+
+
+class InstanceFactory(_Factory):
+    """An Odoo server that has never been checked, and where nobody listens."""
+
+    class Meta:
+        model = Instance
+
+    name = factory.Sequence(lambda n: f"Odoo {n}")
+    url = "http://127.0.0.1:1"
+    database = "sales"
+    username = "ann"
+    password = "s3cret"

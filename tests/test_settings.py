@@ -113,7 +113,8 @@ def test_other_files_in_the_folder_are_left_alone(machine):
 @pytest.mark.parametrize(
     ("name", "text"),
     [("PORT", "eighty"), ("OCPP_CALL_TIMEOUT", "3.5"), ("OCPP_CALL_TIMEOUT", "0"), ("WEB_CONCURRENCY", "-1"),
-     ("RFID_LOGIN", "perhaps"), ("OCPP_VALIDATION", "loose"), ("LANGUAGE_CODE", "tlh")],
+     ("RFID_LOGIN", "perhaps"), ("OCPP_VALIDATION", "loose"), ("LANGUAGE_CODE", "tlh"),
+     ("ODOO_CHECK_MINUTES", "-1"), ("ODOO_CHECK_MINUTES", "99999999999")],
 )  # fmt: skip
 def test_a_bad_value_names_its_setting(machine, name, text):
     with pytest.raises(ValueError, match=name):

@@ -7,6 +7,12 @@ from celery.schedules import crontab
 SCHEDULE = {
     "purge messages": {"task": "ocpp.purge_messages", "schedule": crontab(minute="17", hour="*/6")},
     "verify totals": {"task": "ocpp.verify_totals", "schedule": crontab(minute="41", hour="9")},
+    # Finds what is due by ODOO_CHECK_MINUTES, and what nobody rang for.
+    "check odoo instances": {
+        "task": "odoo.check_instances",
+        "schedule": crontab(),
+        "options": {"expires": 55},
+    },
     # Every hour: midnight comes at another one in every zone.
     "renew subscriptions": {"task": "subscriptions.renew_due", "schedule": crontab(minute="7")},
 }

@@ -16,6 +16,7 @@ DOMAINS = {
     "readme": "/readme",
     "mailer": "/mailer",
     "odoo": "/odoo",
+    "awg": "/awg",
     "subscriptions": "/subscriptions",
     "ocpp": "/ocpp",
     "website": "",

@@ -1,6 +1,6 @@
 """links that log in
 
-Revision ID: 0004b
+Revision ID: 0004
 Revises: 0003
 Create Date: 2026-11-26 14:40:00.000000
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 
 # revision identifiers, used by Alembic.
-revision = '0004b'
+revision = '0004'
 down_revision = '0003'
 branch_labels = None
 depends_on = None

@@ -1,0 +1,1 @@
+"""Wire gauges: tables of the US National Electrical Code, and the cable that a load needs."""
