@@ -8,6 +8,7 @@ import factory
 from factory.alchemy import SQLAlchemyModelFactory
 
 from app.blueprints.accounts.models import RFID, Account, User
+from app.blueprints.mailer.models import EmailTemplate, QueuedEmail
 from app.blueprints.nodes.models import Node
 from app.blueprints.ocpp.models import Charger, Connector, Transaction
 from app.blueprints.subscriptions.models import Product, Subscription
@@ -122,3 +123,27 @@ class SubscriptionFactory(_Factory):
     next_renewal = factory.LazyAttribute(
         lambda row: row.start_date + timedelta(days=row.product.renewal_period)
     )
+
+
+class TemplateFactory(_Factory):
+    """A mail that greets."""
+
+    class Meta:
+        model = EmailTemplate
+
+    name = factory.Sequence(lambda n: f"template {n}")
+    subject = "Hello {username}"
+    body = "Good day, {username}."
+
+
+class QueuedEmailFactory(_Factory):
+    """A mail that waits to be sent."""
+
+    class Meta:
+        model = QueuedEmail
+
+    to = factory.Sequence(lambda n: f"reader{n}@example.com")
+    template = "greeting"
+    subject = "Hello"
+    body = "Good day."
+    next_try_at = factory.LazyFunction(utcnow)
