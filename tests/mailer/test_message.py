@@ -77,8 +77,13 @@ def test_an_encoded_word_in_a_subject_smuggles_no_header(trick):
 
 
 def test_what_would_become_a_header_is_not_sent(work):
-    with pytest.raises(ValueError, match="a header of its own"):
-        composed("=?utf-8?q?a=0ABcc=3Ax?= <depot@example.org>")
+    trick = "=?utf-8?q?a=0ABcc=3Ax?= <depot@example.org>"
+    try:
+        data = composed(trick)
+    except ValueError as refusal:  # the library of this Python lets it become one
+        assert "a header of its own" in str(refusal)
+    else:
+        assert list(read(data)) == list(read(composed()))
 
 
 @pytest.mark.parametrize(
