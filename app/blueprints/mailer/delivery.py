@@ -31,8 +31,6 @@ log = logging.getLogger(__name__)
 
 # Mails in a row that a server broke off: then it is the server, and all that waits waits.
 BREAKS = 3
-# Seconds after which leases in hand are renewed.
-KEEP_AFTER_S = 30.0
 # Seconds that a mail in hand may still take when this process is told to stop; scripts/run kills after 25.
 STOP_S = 15.0
 # Seconds for which a database that is away is waited for, to mark a mail that has left.
@@ -64,7 +62,6 @@ class Round:
         self.connection = smtp.Connection(server)
         self._in_trouble = in_trouble
         self._breaks = 0
-        self._leased_at = 0.0
 
     def run(self) -> Tally:
         """Send until nothing is due, the server is in trouble, or this process is to stop."""
@@ -87,25 +84,22 @@ class Round:
 
     def _take(self) -> list[int]:
         with unit_of_work() as work:
-            mail_ids = sending.take(work, self.holder)
-        self._leased_at = time.monotonic()
-        return mail_ids
+            return sending.take(work, self.holder)
 
     def _send(self, mail_ids: list[int]) -> None:
-        for number in range(len(mail_ids)):
+        for mail_id in mail_ids:
             if self._is_over():
                 return
-            if (outgoing := self._look(mail_ids[number:])) is not None:
+            if (outgoing := self._look(mail_id)) is not None:
                 self._send_one(outgoing)
 
-    def _look(self, mail_ids: list[int]) -> sending.Outgoing | None:
-        """The first of these, if it may be sent. No transaction stays open while a server is spoken to."""
-        if time.monotonic() - self._leased_at > KEEP_AFTER_S:
-            with unit_of_work() as work:
-                sending.keep(work, mail_ids, self.holder)
-            self._leased_at = time.monotonic()
+    def _look(self, mail_id: int) -> sending.Outgoing | None:
+        """What a mail says, if it may still be sent: of a slow server the last ones are taken anew.
+
+        No transaction stays open while a server is spoken to.
+        """
         try:
-            return sending.look(db.session(), mail_ids[0], self.holder)
+            return sending.look(db.session(), mail_id, self.holder)
         finally:
             db.session.rollback()
 

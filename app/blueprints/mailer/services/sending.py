@@ -51,11 +51,6 @@ def take(work: UnitOfWork, holder: str) -> list[int]:
     )  # fmt: skip
 
 
-def keep(work: UnitOfWork, mail_ids: Iterable[int], holder: str) -> None:
-    """Keep mails in hand for longer."""
-    leases.renew(work, QueuedEmail, mail_ids, holder=holder, seconds=LEASE_S)
-
-
 def look(work: UnitOfWork, mail_id: int, holder: str) -> Outgoing | None:
     """What a leased mail says; None when the holder may not send it, or not for long enough."""
     row = work.get(QueuedEmail, mail_id, populate_existing=True)
