@@ -58,15 +58,15 @@ class Config:
     LANGUAGE_CODE: str = "en"
     # Mail server; unset: mails wait in the queue.
     SMTP_HOST: str = ""
-    # Mail server's port.
+    # Mail server's port; 465 is TLS from the first byte, 587 usually wants SMTP_TLS.
     SMTP_PORT: int = 25
     # Mail server's user; unset: no login.
     SMTP_USERNAME: str = ""
     # Mail server's password.
     SMTP_PASSWORD: str = ""
-    # 1 starts TLS before mail is sent.
+    # 1 starts TLS first, and sends no mail without it. The server's certificate is always verified.
     SMTP_TLS: bool = False
-    # Sender of every mail.
+    # Sender of every mail: an address, or a name with one: Depot <depot@example.com>.
     MAIL_FROM: str = "constellation@localhost"
     # Seconds between Heartbeats, told to the charger at boot.
     OCPP_HEARTBEAT_INTERVAL: int = 300
@@ -171,6 +171,12 @@ def _check(found: Mapping[str, Any]) -> None:
         raise ValueError(f"OCPP_VALIDATION must be lenient or strict, not {found['OCPP_VALIDATION']!r}")
     if found["LANGUAGE_CODE"] not in ("en", "es"):
         raise ValueError(f"LANGUAGE_CODE must be en or es, not {found['LANGUAGE_CODE']!r}")
+    if found["MAIL_FROM"] != Config.MAIL_FROM and not _is_sender(found["MAIL_FROM"]):
+        raise ValueError(
+            f"MAIL_FROM must be one address such as depot@example.com, not {found['MAIL_FROM']!r}"
+        )
+    if not 0 < found["SMTP_PORT"] < 65536:
+        raise ValueError(f"SMTP_PORT must lie between 1 and 65535, not {found['SMTP_PORT']}")
     if found["TIME_ZONE"] and found["TIME_ZONE"] not in available_timezones():
         raise ValueError(f"TIME_ZONE must be a zone such as America/Monterrey, not {found['TIME_ZONE']!r}")
     for name in ("OCPP_HEARTBEAT_INTERVAL", "OCPP_CALL_TIMEOUT", "OCPP_PING_INTERVAL", "WEB_CONCURRENCY"):
@@ -178,6 +184,12 @@ def _check(found: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} must be at least 1, not {found[name]}")
     if not 0 <= found["ODOO_CHECK_MINUTES"] <= 525_600:
         raise ValueError(f"ODOO_CHECK_MINUTES must be from 0 to 525600, not {found['ODOO_CHECK_MINUTES']}")
+
+
+def _is_sender(text: str) -> bool:
+    from app import mail
+
+    return mail.is_sender(text)
 
 
 def _database_url(found: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ import factory
 from factory.alchemy import SQLAlchemyModelFactory
 
 from app.blueprints.accounts.models import RFID, Account, Address, User, Vehicle
+from app.blueprints.mailer.models import EmailTemplate, QueuedEmail
 from app.blueprints.nodes.models import Node
 from app.blueprints.ocpp.models import Charger, Connector, Transaction
 from app.blueprints.odoo.models import Instance
@@ -161,3 +162,27 @@ class InstanceFactory(_Factory):
     database = "sales"
     username = "ann"
     password = "s3cret"
+
+
+class TemplateFactory(_Factory):
+    """A mail that greets."""
+
+    class Meta:
+        model = EmailTemplate
+
+    name = factory.Sequence(lambda n: f"template {n}")
+    subject = "Hello {username}"
+    body = "Good day, {username}."
+
+
+class QueuedEmailFactory(_Factory):
+    """A mail that waits to be sent."""
+
+    class Meta:
+        model = QueuedEmail
+
+    to = factory.Sequence(lambda n: f"reader{n}@example.com")
+    template = "greeting"
+    subject = "Hello"
+    body = "Good day."
+    next_try_at = factory.LazyFunction(utcnow)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from celery.schedules import crontab
 
 SCHEDULE = {
+    # One that nobody took in time is pointless: the next one does the same.
+    "send mail": {"task": "mailer.send_queued", "schedule": crontab(), "options": {"expires": 55}},
     "purge messages": {"task": "ocpp.purge_messages", "schedule": crontab(minute="17", hour="*/6")},
     "verify totals": {"task": "ocpp.verify_totals", "schedule": crontab(minute="41", hour="9")},
     # Finds what is due by ODOO_CHECK_MINUTES, and what nobody rang for.

@@ -287,6 +287,21 @@ def test_logging_in_by_a_tag(client: Browser, document: dict[str, Any], work: Un
         check_answer(document, "post", path, answer)
 
 
+def test_mail(client: Browser, document: dict[str, Any], api: dict[str, str]) -> None:
+    template = {"name": "greeting", "subject": "Hello {username}", "body": "Good day."}
+    order = {"to": "ann@example.com", "template_id": 1, "context": {"username": "Ann"}}
+
+    for method, path, address, sent in (
+        ("post", "/mailer/template/add/", "/mailer/template/add/", template),
+        ("post", "/mailer/queue/add/", "/mailer/queue/add/", order),
+        ("get", "/mailer/status/{mail_id}/", "/mailer/status/1/", None),
+        ("post", "/mailer/purge/", "/mailer/purge/", None),
+    ):
+        answer = client.open(address, method=method.upper(), json=sent, headers=api)
+        assert answer.status_code == 200
+        check_answer(document, method, path, answer)
+
+
 def test_health(client: Browser, document: dict[str, Any]) -> None:
     check_answer(document, "get", "/healthz", client.get("/healthz"))
 
@@ -328,6 +343,9 @@ def test_events(client: Browser, document: dict[str, Any], history_of_a_charger:
         ("post", ACTION, "/ocpp/chargers/CP1/action/", 400),
         ("get", "/ocpp/events/", "/ocpp/events/?page=x", 400),
         ("post", "/nodes/register/", "/nodes/register/", 400),
+        ("post", "/mailer/template/add/", "/mailer/template/add/", 400),
+        ("post", "/mailer/queue/add/", "/mailer/queue/add/", 400),
+        ("get", "/mailer/status/{mail_id}/", "/mailer/status/7/", 404),
         ("post", "/subscriptions/subscribe/", "/subscriptions/subscribe/", 400),
         ("get", "/subscriptions/list/", "/subscriptions/list/", 400),
         ("get", "/subscriptions/list/", "/subscriptions/list/?account_id=999", 404),

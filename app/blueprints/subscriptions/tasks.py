@@ -13,11 +13,11 @@ from app.db import unit_of_work
 @shared_task(name="subscriptions.renew_due", queue="maintenance")
 def renew_due() -> int:
     """Renew every subscription that is due, in short pieces; return how many. Safe to run twice."""
-    today = clock.today(current_app.config["TIME_ZONE"])
+    today, language = clock.today(current_app.config["TIME_ZONE"]), current_app.config["LANGUAGE_CODE"]
     renewed = 0
     while True:
         with unit_of_work() as work:
-            count = len(services.renew_piece(work, today))
+            count = len(services.renew_piece(work, today, language))
         renewed += count
         if count < services.PIECE:
             return renewed
