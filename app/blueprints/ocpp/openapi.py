@@ -8,9 +8,10 @@ from typing import Any
 from app import access
 from app.blueprints.ocpp import forms, openapi_commands
 from app.blueprints.ocpp.errors import BadParameter
-from app.blueprints.ocpp.feed import STREAM_S, TooManyViewers
+from app.blueprints.ocpp.feed import Viewer
 from app.blueprints.ocpp.openapi_schemas import EXAMPLES, SCHEMAS
 from app.blueprints.ocpp.services import history
+from app.blueprints.ocpp.streams import TooManyViewers
 from app.domain_error import DomainError, NotFound
 from app.openapi_base import Fragment, Node, answer, array, in_path, in_query, of, record, ref, refusals
 
@@ -147,7 +148,7 @@ def _events(*, public: bool) -> Node:
         "security": [{}] if public else [{"session": []}],
         "description": "Server-sent events for the dashboard, of one page of chargers. Each event `chargers` "
         "carries a JSON array of `PublicCharger` (see the schemas): first all, then those that have changed. "
-        f"The stream ends after {STREAM_S / 60:.0f} minutes; come again.",
+        f"The stream ends after {Viewer.lasts_s / 60:.0f} minutes; come again.",
         "parameters": [*PAGING, SEARCH],
         "responses": {
             "200": answer(
