@@ -7,9 +7,9 @@ from datetime import date, timedelta
 import factory
 from factory.alchemy import SQLAlchemyModelFactory
 
-from app.blueprints.accounts.models import RFID, Account, User
+from app.blueprints.accounts.models import RFID, Account, Credit, User, Vehicle
 from app.blueprints.nodes.models import Node
-from app.blueprints.ocpp.models import Charger, Connector, Transaction
+from app.blueprints.ocpp.models import Charger, Connector, MeterReading, Transaction
 from app.blueprints.subscriptions.models import Product, Subscription
 from app.clock import utcnow
 from app.db import db
@@ -42,6 +42,28 @@ class AccountFactory(_Factory):
     user = factory.SubFactory(UserFactory, account=None)
     credited_wh = 100_000
     spent_wh = 0
+
+
+class CreditFactory(_Factory):
+    """A line of the ledger. It changes no total: that is what the service is for."""
+
+    class Meta:
+        model = Credit
+
+    account = factory.SubFactory(AccountFactory)
+    amount_kwh = 10
+
+
+class VehicleFactory(_Factory):
+    """A driver's car."""
+
+    class Meta:
+        model = Vehicle
+
+    account = factory.SubFactory(AccountFactory)
+    brand = "Nissan"
+    model = "Leaf"
+    vin = factory.Sequence(lambda n: f"1N4AZ0CP8DC{n:06}")
 
 
 class RFIDFactory(_Factory):
@@ -87,6 +109,22 @@ class TransactionFactory(_Factory):
     account = factory.SubFactory(AccountFactory)
     meter_start_wh = 0
     started_at = factory.LazyFunction(utcnow)
+
+
+class MeterReadingFactory(_Factory):
+    """What the outlet of a transaction draws."""
+
+    class Meta:
+        model = MeterReading
+        exclude = ("transaction",)
+
+    transaction = factory.SubFactory(TransactionFactory)
+    transaction_id = factory.SelfAttribute("transaction.id")
+    charger_id = factory.SelfAttribute("transaction.charger_id")
+    connector_id = factory.SelfAttribute("transaction.connector_id")
+    at = factory.SelfAttribute("transaction.started_at")
+    measurand = "Power.Active.Import"
+    value = 7000
 
 
 class NodeFactory(_Factory):

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from app.blueprints.ocpp.bus import Bus
 from app.config import ROOT
 from tests import databases
 from tests.ocpp.charge_point import ChargePoint, Refused, new_id
@@ -113,6 +114,13 @@ def test_b6_any_process_commands_any_charger(pair: Pair, booted: Booted) -> None
                 status, told = api.action(id, "reset")
                 assert (status, told["response"]) == (200, ACCEPTED), told
                 assert json.loads(told["sent"]) == received[-1]
+
+
+def test_b6_whoever_asks_after_a_few_chargers_hears_of_those_elsewhere(pair: Pair, booted: Booted) -> None:
+    ids = [booted(server)[0] for server in pair.both]
+    somebody = Bus(pair.redis.url)
+
+    eventually(lambda: somebody.held_elsewhere([*ids, "nobody"]) == set(ids))
 
 
 PYTHON = """

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app import access
-from app.blueprints.ocpp import forms, openapi_commands
+from app.blueprints.ocpp import forms, openapi_commands, openapi_my
 from app.blueprints.ocpp.errors import BadParameter
 from app.blueprints.ocpp.feed import Viewer
 from app.blueprints.ocpp.openapi_schemas import EXAMPLES, SCHEMAS
@@ -46,7 +46,7 @@ class StoppedAlready(DomainError):
 def fragment(settings: Mapping[str, Any]) -> Fragment:
     """What they take and answer."""
     return Fragment(
-        summary="Chargers, commands to them, and transactions.",
+        summary="Chargers, commands to them, transactions, and what is a driver's own.",
         paths={
             "/ocpp/chargers/": {"get": _chargers()},
             "/ocpp/chargers/{charger_id}/": {"get": _charger()},
@@ -57,8 +57,13 @@ def fragment(settings: Mapping[str, Any]) -> Fragment:
             "/ocpp/transactions/{transaction_id}/": {"get": _transaction()},
             "/ocpp/transactions/{transaction_id}/close/": {"post": _close()},
             "/ocpp/events/": {"get": _events(public=settings["PUBLIC_DASHBOARD"])},
+            **openapi_my.paths(),
         },
-        schemas={**SCHEMAS, **openapi_commands.schemas(settings["OCPP_CALL_TIMEOUT"])},
+        schemas={
+            **SCHEMAS,
+            **openapi_my.SCHEMAS,
+            **openapi_commands.schemas(settings["OCPP_CALL_TIMEOUT"]),
+        },
     )
 
 
