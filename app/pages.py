@@ -25,6 +25,8 @@ NAMES = {
     "chat": lazy_gettext("Sockets"),
     "readme": lazy_gettext("Documentation"),
 }
+# Pages that are their visitor's own: endpoint → name. They stand first, for whoever is logged in.
+OWN = {"ocpp.my": lazy_gettext("My charging")}
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,23 @@ def navigation() -> list[Link]:
     endpoints: dict[str, str] = current_app.extensions["index_pages"]
     here = logs.domain_of(request.endpoint)
     here = sites.label() if here == "website" else here
-    return [
-        Link(str(name), url_for(endpoints[domain]), active=domain == here)
+    mine = [
+        Link(str(name), url_for(endpoint), active=_is_below(endpoint))
+        for endpoint, name in OWN.items()
+        if _may_see(endpoint)
+    ]
+    is_own = any(link.active for link in mine)
+    return mine + [
+        Link(str(name), url_for(endpoints[domain]), active=domain == here and not is_own)
         for domain, name in NAMES.items()
         if domain in endpoints and _may_see(endpoints[domain])
     ]
+
+
+def _is_below(endpoint: str) -> bool:
+    """Whether this page is ``endpoint``, or one of those that are named after it."""
+    here = (request.endpoint or "").replace("@site", "")
+    return here == endpoint or here.startswith(f"{endpoint}_")
 
 
 def pages_of(domain: str) -> list[Page]:
@@ -132,7 +146,8 @@ def _is_page(rule: Rule) -> bool:
     is_address = (
         not rule.subdomain and not rule.arguments and "GET" in (rule.methods or ()) and not rule.websocket
     )
-    return is_address and decided is not None and not decided.json
+    is_file = "." in rule.rule.rpartition("/")[2]
+    return is_address and not is_file and decided is not None and not decided.json
 
 
 def _may_see(endpoint: str) -> bool:

@@ -7,10 +7,10 @@ from datetime import date, timedelta
 import factory
 from factory.alchemy import SQLAlchemyModelFactory
 
-from app.blueprints.accounts.models import RFID, Account, Address, User, Vehicle
+from app.blueprints.accounts.models import RFID, Account, Address, Credit, User, Vehicle
 from app.blueprints.mailer.models import EmailTemplate, QueuedEmail
 from app.blueprints.nodes.models import Node
-from app.blueprints.ocpp.models import Charger, Connector, Transaction
+from app.blueprints.ocpp.models import Charger, Connector, MeterReading, Transaction
 from app.blueprints.odoo.models import Instance
 from app.blueprints.subscriptions.models import Product, Subscription
 from app.clock import utcnow
@@ -59,8 +59,18 @@ class AddressFactory(_Factory):
     postal_code = "64000"
 
 
+class CreditFactory(_Factory):
+    """A line of the ledger. It changes no total: that is what the service is for."""
+
+    class Meta:
+        model = Credit
+
+    account = factory.SubFactory(AccountFactory)
+    amount_kwh = 10
+
+
 class VehicleFactory(_Factory):
-    """A driver's car, with a VIN whose check digit fits."""
+    """A driver's car."""
 
     class Meta:
         model = Vehicle
@@ -68,7 +78,7 @@ class VehicleFactory(_Factory):
     account = factory.SubFactory(AccountFactory)
     brand = "Nissan"
     model = "Leaf"
-    vin = "1M8GDM9AXKP042788"
+    vin = factory.Sequence(lambda n: f"1N4AZ0CP8DC{n:06}")
 
 
 class RFIDFactory(_Factory):
@@ -114,6 +124,22 @@ class TransactionFactory(_Factory):
     account = factory.SubFactory(AccountFactory)
     meter_start_wh = 0
     started_at = factory.LazyFunction(utcnow)
+
+
+class MeterReadingFactory(_Factory):
+    """What the outlet of a transaction draws."""
+
+    class Meta:
+        model = MeterReading
+        exclude = ("transaction",)
+
+    transaction = factory.SubFactory(TransactionFactory)
+    transaction_id = factory.SelfAttribute("transaction.id")
+    charger_id = factory.SelfAttribute("transaction.charger_id")
+    connector_id = factory.SelfAttribute("transaction.connector_id")
+    at = factory.SelfAttribute("transaction.started_at")
+    measurand = "Power.Active.Import"
+    value = 7000
 
 
 class NodeFactory(_Factory):

@@ -263,7 +263,7 @@ def test_a_page_that_is_no_number(app: Flask, client: Browser) -> None:
     assert client.get("/ocpp/?page=x").status_code == 400
     answer = client.get("/ocpp/events/?page=x")
     assert (answer.status_code, set(answer.json)) == (400, {"detail"})
-    assert feed.feed_of(app)._present() == []
+    assert feed.feed_of(app).present() == []
 
 
 def test_on_the_subdomain(client: Browser, work: UnitOfWork, app: Flask) -> None:
@@ -293,11 +293,11 @@ def test_viewers_are_counted_out(app: Flask, client: Browser, work: UnitOfWork) 
 
     answer = client.get("/ocpp/events/", buffered=False)
     next(events_of(answer))
-    assert len(feed.feed_of(app)._present()) == 1
+    assert len(feed.feed_of(app).present()) == 1
     answer.close()
     client.head("/ocpp/events/").close()
 
-    assert feed.feed_of(app)._present() == []
+    assert feed.feed_of(app).present() == []
 
 
 def test_a_viewer_holds_no_database_connection(app: Flask, client: Browser) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from app.blueprints.ocpp.bus import Bus
 from app.config import ROOT
 from tests import databases
 from tests.ocpp.charge_point import ChargePoint, Refused, new_id
@@ -135,6 +136,13 @@ def test_e10_a_charger_of_another_process_is_stopped_when_the_credit_is_gone(
         call = point.next_call("RemoteStopTransaction")
         assert call[3] == {"transactionId": id}
         point.answer(call, ACCEPTED)
+
+
+def test_b6_whoever_asks_after_a_few_chargers_hears_of_those_elsewhere(pair: Pair, booted: Booted) -> None:
+    ids = [booted(server)[0] for server in pair.both]
+    somebody = Bus(pair.redis.url)
+
+    eventually(lambda: somebody.held_elsewhere([*ids, "nobody"]) == set(ids))
 
 
 PYTHON = """

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests import databases
+from tests import browsers
 from tests.clients import Browser
 from tests.servers import RunningServer, running_server
 
@@ -53,20 +50,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @pytest.fixture
 def chromium() -> Iterator[webdriver.Chrome]:
-    """A browser without a window, that remembers what its console says."""
-    driver = shutil.which("chromedriver")
-    if driver is None:
-        databases.unavailable("no Chromium")
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1200,900"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    try:
-        browser = webdriver.Chrome(options=options, service=Service(driver))
-    except WebDriverException as error:
-        databases.unavailable(f"no Chromium: {error}")
-    yield browser
-    browser.quit()
+    """A browser without a window."""
+    with browsers.chromium() as browser:
+        yield browser
 
 
 @pytest.mark.browser

@@ -23,16 +23,17 @@ from app.blueprints.ocpp.errors import (
     NoAnswer,
     RefusedByCharger,
 )
-from app.blueprints.ocpp.models import OcppMessage
+from app.blueprints.ocpp.models import OcppMessage, Transaction
 from app.blueprints.ocpp.services import history
 from app.blueprints.ocpp.wire import V16
-from app.db import UnitOfWork
+from app.db import UnitOfWork, db
 from app.domain_error import DomainError
 from tests.clients import Browser
 from tests.factories import (
     AccountFactory,
     ChargerFactory,
     ConnectorFactory,
+    MeterReadingFactory,
     ProductFactory,
     RFIDFactory,
     TransactionFactory,
@@ -332,6 +333,27 @@ def test_events(client: Browser, document: dict[str, Any], history_of_a_charger:
     check(document, document["components"]["schemas"]["PublicCharger"], charger)
 
 
+def test_what_is_a_drivers_own(client: Browser, document: dict[str, Any], history_of_a_charger: int) -> None:
+    running = db.session.get(Transaction, history_of_a_charger)
+    assert running is not None
+    assert running.account is not None
+    MeterReadingFactory(transaction=running)
+    client.log_in(running.account.user)
+    curve = "/ocpp/my/{transaction_id}/curve/"
+
+    told = check_answer(document, "get", "/ocpp/my/state/", client.get("/ocpp/my/state/"))
+    assert len(told["running"]) == 1
+    drawn = check_answer(document, "get", curve, client.get(f"/ocpp/my/{running.id}/curve/"))
+    assert len(drawn["points"]) == 1
+    assert check_answer(document, "get", curve, client.get("/ocpp/my/7000/curve/"))["detail"]
+    answer = client.get("/ocpp/my/events/", buffered=False)
+    chunks = iter(answer.response)
+    sent = (next(chunks) + next(chunks)).decode()  # type: ignore[operator]
+    answer.close()
+    (event,) = re.findall(r"event: state\ndata: (.*)\n\n", sent)
+    check(document, document["components"]["schemas"]["OwnState"], json.loads(event))
+
+
 @pytest.mark.parametrize(
     ("method", "path", "address", "status"),
     [
@@ -342,6 +364,7 @@ def test_events(client: Browser, document: dict[str, Any], history_of_a_charger:
         ("post", "/ocpp/transactions/{transaction_id}/close/", "/ocpp/transactions/7/close/", 404),
         ("post", ACTION, "/ocpp/chargers/CP1/action/", 400),
         ("get", "/ocpp/events/", "/ocpp/events/?page=x", 400),
+        ("get", "/ocpp/my/{transaction_id}/curve/", "/ocpp/my/7/curve/", 404),
         ("post", "/nodes/register/", "/nodes/register/", 400),
         ("post", "/mailer/template/add/", "/mailer/template/add/", 400),
         ("post", "/mailer/queue/add/", "/mailer/queue/add/", 400),

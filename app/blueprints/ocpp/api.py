@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Iterator
-from io import StringIO
 from typing import Any
 
 from flask import Response, current_app, request
@@ -12,7 +10,7 @@ from flask.ctx import AppContext
 from flask.typing import ResponseReturnValue
 
 from app import access
-from app.blueprints.ocpp import dispatch, forms, orders
+from app.blueprints.ocpp import dispatch, exports, forms, orders
 from app.blueprints.ocpp.models import Transaction
 from app.blueprints.ocpp.services import history, message_log, overview
 from app.blueprints.ocpp.services.overview import Overview, iso, kwh
@@ -187,17 +185,4 @@ def _every(context: Callable[[], AppContext], chosen: history.Choice) -> Iterato
 
 
 def _csv(lines: Iterable[list[str]]) -> Response:
-    def written() -> Iterator[str]:
-        buffer = StringIO()
-        writer = csv.writer(buffer)
-        writer.writerow(history.COLUMNS)
-        for cells in lines:
-            writer.writerow(cells)
-            if buffer.tell() > 65_536:
-                yield buffer.getvalue()
-                buffer.seek(0)
-                buffer.truncate()
-        yield buffer.getvalue()
-
-    headers = {"Content-Disposition": 'attachment; filename="transactions.csv"'}
-    return Response(written(), mimetype="text/csv", headers=headers)
+    return exports.csv_file("transactions", history.COLUMNS, lines)

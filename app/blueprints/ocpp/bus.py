@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -104,6 +104,16 @@ class Bus:
         if not found:
             self._check_settled()
         return found
+
+    def held_elsewhere(self, charger_ids: Sequence[str]) -> set[str]:
+        """Those of some chargers that another living process holds. Raises ``Away``."""
+        found = self._ask_each(lambda pipe, key: pipe.hmget(key, charger_ids))
+        return {
+            charger_id
+            for answers in found.values()
+            for charger_id, details in zip(charger_ids, answers, strict=True)
+            if details is not None
+        }
 
     def _check_settled(self) -> None:
         if self._away or time.monotonic() - self._back_at < SETTLE_S:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,6 +92,15 @@ class Dispatcher:
                 if known is None or other.since > known.since:
                     found[charger_id] = other
         return found
+
+    def connected(self, charger_ids: Iterable[str]) -> set[str]:
+        """Those of a few chargers that are connected; only to this process when the bus is away."""
+        asked = set(charger_ids)
+        here = {charger_id for charger_id in asked if self.registry.find(charger_id)}
+        if self.bus is not None and (missing := sorted(asked - here)):
+            with suppress(Away):
+                here |= self.bus.held_elsewhere(missing)
+        return here
 
     def address_of(self, charger_id: str) -> str | None:
         """The address of the charger's present connection, on any process."""
@@ -186,6 +196,11 @@ def send(charger_id: str, action: str, payload: dict[str, Any], timeout_s: float
 def hang_up(charger_id: str) -> None:
     """Have a charger connect again, wherever it is connected."""
     _dispatcher().hang_up(charger_id)
+
+
+def connected(charger_ids: Iterable[str]) -> set[str]:
+    """Those of a few chargers that are connected."""
+    return _dispatcher().connected(charger_ids)
 
 
 def presence() -> dict[str, Presence]:

@@ -64,3 +64,22 @@ class BusAway(DomainError):
 
     def __init__(self) -> None:
         super().__init__(lazy_gettext("the command bus (Redis) is away: charging goes on, commands do not"))
+
+
+class TooManySessions(DomainError):
+    """More than a workbook is made for."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            lazy_gettext(
+                "An XLSX file holds %(most)s sessions at most: choose a shorter period, or take the CSV.",
+                most=most,
+            )
+        )
+
+
+class NoAccount(NotFound):
+    """The user has no account, so nothing charges on it."""
+
+    def __init__(self) -> None:
+        super().__init__(lazy_gettext("you have no account: ask the operator"))

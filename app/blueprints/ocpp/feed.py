@@ -1,38 +1,21 @@
-"""The dashboard's live updates: one reader of the changes per process, however many look on.
-
-A viewer that reads slowly gets the newest row of each charger when it reads again: nothing piles up.
-"""
+"""The dashboard's live updates: the public rows of the chargers on each viewer's page, as they change."""
 
 from __future__ import annotations
 
 import json
-import logging
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from flask import Flask
-from flask_babel import gettext
 
-from app import logs
 from app.blueprints.ocpp import dispatch, live
 from app.blueprints.ocpp.services import overview
+from app.blueprints.ocpp.streams import Audience, Stream
 from app.db import db
-from app.domain_error import DomainError
 
-log = logging.getLogger(__name__)
-
-# Event streams that one process serves at a time.
+# Event streams of the dashboard that one process serves at a time.
 MAX_VIEWERS = 500
-# Seconds without news after which a viewer is sent a comment, so that a dead one is noticed.
-KEEP_ALIVE_S = 15.0
-# Seconds after which a stream notices that the process is about to end.
-LOOK_UP_S = 1.0
-# Seconds that one stream lasts: the browser comes again, and is asked again who it is.
-STREAM_S = 900.0
-# Chargers that one event carries at most.
-CHARGERS_PER_EVENT = 500
 # Chargers that one query reads.
 CHARGERS_AT_ONCE = 500
 # Seconds after which every charger that somebody looks at is read again: heartbeats are no change worth
@@ -50,127 +33,51 @@ class Row(NamedTuple):
 Rows = dict[str, Row]
 
 
-class TooManyViewers(DomainError):
-    """This process serves as many event streams as it can."""
+class Viewer(Stream):
+    """One page of the dashboard that somebody looks at."""
 
-    status_code = 503
-
-    def __init__(self) -> None:
-        super().__init__(gettext("too many viewers; try again in a minute"))
-
-
-class Viewer:
-    """One open event stream: a page of the dashboard, and what has changed on it since it last read."""
+    event = "chargers"
 
     def __init__(self, query: str, closing: Callable[[], bool]) -> None:
+        super().__init__(closing)
         self._query = query.casefold()
-        # Whether the process is about to end.
-        self._closing = closing
         # Whether chargers that are new and match the query belong to this page.
-        self._takes_new = False
+        self.takes_new = False
         self.known: set[str] = set()
-        self._rows: dict[str, str] = {}
-        self._news = threading.Condition()
 
     def begin(self, rows: Rows, *, takes_new: bool) -> None:
         """Start with a page of chargers."""
-        with self._news:
-            self._takes_new = takes_new
-            self.known.update(rows)
-            self._rows = {charger_id: row.text for charger_id, row in rows.items()} | self._rows
-
-    @property
-    def takes_new(self) -> bool:
-        """Whether a charger that it does not know may be news to it."""
-        return self._takes_new
+        self.takes_new = takes_new
+        self.known = self.known | rows.keys()
+        self.start({charger_id: row.text for charger_id, row in rows.items()})
 
     def offer(self, rows: Rows) -> None:
         """Take what this viewer looks at."""
         mine = rows.keys() & self.known
-        if self._takes_new:
+        if self.takes_new:
             mine |= {charger_id for charger_id, row in rows.items() if self._query in row.searched}
-        if not mine:
-            return
-        with self._news:
-            self.known |= mine
-            self._rows.update((charger_id, rows[charger_id].text) for charger_id in mine)
-            self._news.notify()
-
-    def events(self) -> Iterator[str]:
-        """The stream, in the format of server-sent events."""
-        now = time.monotonic()
-        deadline, silent_since = now + STREAM_S, now
-        yield "retry: 3000\n\n"
-        while now < deadline and not self._closing():
-            rows = self._take()
-            now = time.monotonic()
-            if rows:
-                yield f"event: chargers\ndata: [{','.join(rows)}]\n\n"
-            elif now - silent_since > KEEP_ALIVE_S:
-                yield ": still here\n\n"
-            else:
-                continue
-            silent_since = now
-
-    def _take(self) -> list[str]:
-        with self._news:
-            if not self._rows:
-                self._news.wait(LOOK_UP_S)
-            return [self._rows.pop(charger_id) for charger_id in list(self._rows)[:CHARGERS_PER_EVENT]]
+        if mine:
+            self.known = self.known | mine
+            self.tell({charger_id: rows[charger_id].text for charger_id in mine})
 
 
-class Feed:
-    """The viewers of this process, and the thread that tells them."""
+class Feed(Audience[Viewer]):
+    """Whoever looks at the dashboard."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._viewers: set[Viewer] = set()
-        self._running = False
+    name = "dashboard"
 
-    def join(self, app: Flask, viewer: Viewer) -> None:
-        """From now on the viewer is told. Raises ``TooManyViewers``."""
-        with self._lock:
-            if len(self._viewers) >= MAX_VIEWERS:
-                raise TooManyViewers
-            self._viewers.add(viewer)
-            start, self._running = not self._running, True
-        if start:
-            threading.Thread(target=self._run, args=(app,), name="ocpp-feed", daemon=True).start()
+    def has_room_for(self, stream: Viewer, present: set[Viewer]) -> bool:
+        """There is an upper limit."""
+        return len(present) < MAX_VIEWERS
 
-    def leave(self, viewer: Viewer) -> None:
-        """The client has gone."""
-        with self._lock:
-            self._viewers.discard(viewer)
-
-    def _present(self) -> list[Viewer]:
-        with self._lock:
-            return list(self._viewers)
-
-    def _idle(self) -> bool:
-        """Whether nobody looks on any more; then this thread ends, and the next viewer starts another."""
-        with self._lock:
-            self._running = bool(self._viewers)
-            return not self._running
-
-    def _run(self, app: Flask) -> None:
-        logs.active.domain = "ocpp"
-        with app.app_context():
-            while True:
-                try:
-                    return self._follow()
-                except Exception:  # a database that is away for a minute must not end the updates
-                    log.exception("the dashboard's updates failed; trying again")
-                    time.sleep(1.0)
-                if self._idle():
-                    return None
-
-    def _follow(self) -> None:
+    def follow(self) -> None:
+        """Tell each viewer what changes on their page."""
         told: dict[str, str] = {}
         refreshed, told_to = time.monotonic(), set[Viewer]()
         for changed in live.changes():
-            if self._idle():
+            if self.idle():
                 return
-            viewers = self._present()
+            viewers = self.present()
             known = set[str]().union(*(viewer.known for viewer in viewers))
             wanted = changed or set()
             if not any(viewer.takes_new for viewer in viewers):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from flask_babel import gettext, to_utc
 
 from app.blueprints.ocpp.errors import BadParameter
+from app.blueprints.ocpp.services.drivers import Period
 from app.blueprints.ocpp.services.history import Choice
 
 PER_PAGE = 200
@@ -68,6 +69,37 @@ def choice(given: Mapping[str, str]) -> Choice:
         until=_time(given, "until", end=True),
         running=_switch(given, "running"),
     )
+
+
+@dataclass(frozen=True)
+class PeriodForm:
+    """The days from ``since`` to ``until``, both included, as they were typed, and what is wrong."""
+
+    since: str
+    until: str
+    period: Period
+    errors: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, given: Mapping[str, str]) -> PeriodForm:
+        """Read ``since`` and ``until``. Raises nothing: a page shows what is wrong beside its field."""
+        typed = {name: given.get(name, "").replace("\0", "").strip() for name in ("since", "until")}
+        found: dict[str, datetime | None] = {}
+        errors: dict[str, str] = {}
+        for name in typed:
+            try:
+                found[name] = _time(typed, name, end=name == "until")
+            except BadParameter:
+                found[name], errors[name] = None, gettext("Enter a day, such as 2026-01-31.")
+        since, until = found["since"], found["until"]
+        if since and until and until <= since:
+            errors["until"] = gettext("This is before the first day.")
+        return cls(typed["since"][:40], typed["until"][:40], Period(since, until), errors)
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """For links that keep the period."""
+        return {name: text for name, text in (("since", self.since), ("until", self.until)) if text}
 
 
 def _time(given: Mapping[str, str], name: str, *, end: bool) -> datetime | None:

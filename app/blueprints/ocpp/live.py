@@ -70,17 +70,17 @@ class Live:
         """Something may have changed that nobody told: followers look at everything again."""
         self._tell(None)
 
-    def changes(self) -> Iterator[set[str] | None]:
+    def changes(self, patience_s: float = KEEP_ALIVE_S) -> Iterator[set[str] | None]:
         """What changed, at most once a second: charger ids, or None when nobody knows which.
 
-        An empty set now and then keeps the line alive.
+        An empty set after ``patience_s`` seconds without news keeps the line alive.
         """
         follower = Follower()
         with self._lock:
             self._followers.add(follower)
         try:
             while True:
-                if follower.wake.wait(KEEP_ALIVE_S):
+                if follower.wake.wait(patience_s):
                     time.sleep(INTERVAL_S / 4)  # what comes together goes together
                 follower.wake.clear()
                 yield follower.take()
@@ -109,10 +109,10 @@ class Live:
                 self._bus.broadcast(TOPIC, {"chargers": sorted(changed)})
 
 
-def changes() -> Iterator[set[str] | None]:
+def changes(patience_s: float = KEEP_ALIVE_S) -> Iterator[set[str] | None]:
     """Follow the changes of this installation."""
     found: Live = current_app.extensions["ocpp"].live
-    return found.changes()
+    return found.changes(patience_s)
 
 
 def followers() -> int:

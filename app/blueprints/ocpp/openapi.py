@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from app import access
-from app.blueprints.ocpp import forms, openapi_commands
+from app.blueprints.ocpp import forms, openapi_commands, openapi_my
 from app.blueprints.ocpp.errors import BadParameter
-from app.blueprints.ocpp.feed import STREAM_S, TooManyViewers
+from app.blueprints.ocpp.feed import Viewer
 from app.blueprints.ocpp.openapi_schemas import EXAMPLES, SCHEMAS
 from app.blueprints.ocpp.services import history
+from app.blueprints.ocpp.streams import TooManyViewers
 from app.domain_error import DomainError, NotFound
 from app.openapi_base import Fragment, Node, answer, array, in_path, in_query, of, record, ref, refusals
 
@@ -45,7 +46,7 @@ class StoppedAlready(DomainError):
 def fragment(settings: Mapping[str, Any]) -> Fragment:
     """What they take and answer."""
     return Fragment(
-        summary="Chargers, commands to them, and transactions.",
+        summary="Chargers, commands to them, transactions, and what is a driver's own.",
         paths={
             "/ocpp/chargers/": {"get": _chargers()},
             "/ocpp/chargers/{charger_id}/": {"get": _charger()},
@@ -56,8 +57,13 @@ def fragment(settings: Mapping[str, Any]) -> Fragment:
             "/ocpp/transactions/{transaction_id}/": {"get": _transaction()},
             "/ocpp/transactions/{transaction_id}/close/": {"post": _close()},
             "/ocpp/events/": {"get": _events(public=settings["PUBLIC_DASHBOARD"])},
+            **openapi_my.paths(),
         },
-        schemas={**SCHEMAS, **openapi_commands.schemas(settings["OCPP_CALL_TIMEOUT"])},
+        schemas={
+            **SCHEMAS,
+            **openapi_my.SCHEMAS,
+            **openapi_commands.schemas(settings["OCPP_CALL_TIMEOUT"]),
+        },
     )
 
 
@@ -147,7 +153,7 @@ def _events(*, public: bool) -> Node:
         "security": [{}] if public else [{"session": []}],
         "description": "Server-sent events for the dashboard, of one page of chargers. Each event `chargers` "
         "carries a JSON array of `PublicCharger` (see the schemas): first all, then those that have changed. "
-        f"The stream ends after {STREAM_S / 60:.0f} minutes; come again.",
+        f"The stream ends after {Viewer.lasts_s / 60:.0f} minutes; come again.",
         "parameters": [*PAGING, SEARCH],
         "responses": {
             "200": answer(

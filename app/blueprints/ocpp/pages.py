@@ -38,20 +38,14 @@ def events() -> Response:
         raise access.Unauthenticated if access.caller().user is None else access.Forbidden
     query = forms.search_text(request.args)
     app = current_app._get_current_object()  # type: ignore[attr-defined]
-    registry, feed = app.extensions["ocpp"].registry, feed_of(app)
+    registry = app.extensions["ocpp"].registry
     viewer = Viewer(query, closing=lambda: registry.closing)
-    feed.join(app, viewer)
-    try:
+
+    def begin() -> None:
         page = _page(query)
         viewer.begin(rows_of(page.rows), takes_new=page.pages == 1)
-    except BaseException:
-        feed.leave(viewer)
-        raise
-    response = Response(viewer.events(), mimetype="text/event-stream")
-    response.call_on_close(lambda: feed.leave(viewer))
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Accel-Buffering"] = "no"  # nginx would collect them
-    return response
+
+    return feed_of(app).answer(app, viewer, begin)
 
 
 @bp.get("/log/<charger_id>/")

@@ -1,4 +1,4 @@
-"""The HTTP endpoints of ocpp: pages in ``pages``, JSON in ``api``."""
+"""The HTTP endpoints of ocpp: pages in ``pages``, JSON in ``api``, a driver's own in ``my`` and ``my_…``."""
 
 from flask import Flask
 
@@ -7,7 +7,7 @@ from app.blueprints.ocpp import cli, engine, models, sockets  # noqa: F401 - tab
 
 bp = Domain("ocpp", __name__)
 
-from app.blueprints.ocpp import api, pages  # noqa: E402, F401 - they hang their views on bp
+from app.blueprints.ocpp import api, my, my_api, my_files, pages  # noqa: E402, F401 - they hang their views on bp
 
 
 def init_app(app: Flask) -> None:

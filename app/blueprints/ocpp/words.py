@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
-from flask_babel import format_datetime, format_decimal, format_timedelta, gettext, lazy_gettext
+from flask_babel import (
+    format_date,
+    format_datetime,
+    format_decimal,
+    format_time,
+    format_timedelta,
+    gettext,
+    lazy_gettext,
+    to_user_timezone,
+)
 
+from app.blueprints.accounts.models import RFID
+from app.blueprints.ocpp.models import Transaction
+from app.blueprints.ocpp.services.overview import Outlet
 from app.clock import utcnow
 
 # services.overview.STATES → words.
@@ -65,6 +77,35 @@ REASONS = {
     "not_registered": lazy_gettext("the charger is not accepted"),
     "no_tag": lazy_gettext("no tag was shown"),
 }
+# What was odd about a session (the flags of services.transactions), as its driver needs to know it. Flags
+# that change nothing for a driver have no words.
+ODDITIES = {
+    "credit_gone": lazy_gettext("The credit was used up, so the charger was asked to stop."),
+    "stale": lazy_gettext("The charger never said that this session had ended: its last reading counts."),
+    "closed_by_staff": lazy_gettext("The operator ended this session: its last reading counts."),
+    "no_meter_stop": lazy_gettext("The charger sent no final reading: the last one before it counts."),
+    "no_meter_start": lazy_gettext("The charger did not say where its meter stood at the start."),
+    "meter_backwards": lazy_gettext("The charger's meter ran backwards for a while."),
+    "clock_ahead": lazy_gettext("The charger's clock was wrong: so may be the times."),
+    "clock_unset": lazy_gettext("The charger's clock was wrong: so may be the times."),
+    "no_clock": lazy_gettext("The charger told no time: the times are those of the server."),
+    "stopped_before_start": lazy_gettext("The charger's clock was wrong: so may be the times."),
+    "late": lazy_gettext("The charger was offline, and reported this session later."),
+}
+# Why a session ended (OCPP 1.6, 7.36) → words.
+STOP_REASONS = {
+    "DeAuthorized": lazy_gettext("the card was no longer accepted"),
+    "EmergencyStop": lazy_gettext("the emergency stop was pressed"),
+    "EVDisconnected": lazy_gettext("the car was unplugged"),
+    "HardReset": lazy_gettext("the charger was restarted"),
+    "Local": lazy_gettext("stopped at the charger"),
+    "Other": lazy_gettext("for another reason"),
+    "PowerLoss": lazy_gettext("the charger lost its power"),
+    "Reboot": lazy_gettext("the charger was restarted"),
+    "Remote": lazy_gettext("stopped from afar"),
+    "SoftReset": lazy_gettext("the charger was restarted"),
+    "UnlockCommand": lazy_gettext("the plug was unlocked"),
+}
 _STATES_OF_STATUSES = {
     "SuspendedEV": "suspended",
     "SuspendedEVSE": "suspended",
@@ -86,6 +127,61 @@ def status(name: str) -> str:
 def reason(name: str) -> str:
     """Why a tag was refused."""
     return str(REASONS.get(name, name))
+
+
+def oddities(transaction: Transaction) -> list[str]:
+    """What was odd about a session, in sentences for its driver."""
+    found = [str(ODDITIES[flag]) for flag in transaction.flags.split() if flag in ODDITIES]
+    if transaction.refused:
+        why = reason(transaction.refused)
+        if not transaction.energy_wh:
+            return [gettext("It did not begin: %(reason)s.", reason=why)]
+        charged = gettext("It was refused (%(reason)s), but the charger charged all the same.", reason=why)
+        found.insert(0, charged)
+    return list(dict.fromkeys(found))
+
+
+def stop_reason(name: str) -> str:
+    """Why a session ended; a charger's own word where the standard has none."""
+    return str(STOP_REASONS.get(name, name))
+
+
+def duration(span: timedelta | None) -> str:
+    """``1 h 05 min``; empty when it cannot be told."""
+    if span is None or span < timedelta(0):
+        return ""
+    hours, minutes = divmod(int(span.total_seconds()) // 60, 60)
+    return f"{format_decimal(hours)} h {minutes:02} min" if hours else f"{minutes} min"
+
+
+def lasted(since: datetime) -> str:
+    """How long something has been going on, by a clock that may be ahead of ours."""
+    return duration(max(utcnow() - since, timedelta(0)))
+
+
+def outlet(outlet: Outlet) -> str:
+    """What a driver reads of an outlet: its status, unless its charger is offline."""
+    return status(outlet.status) if outlet.connected else state("offline")
+
+
+def card(id_tag: str) -> str:
+    """A card, so that its owner knows which: whoever reads all of a tag could charge with it."""
+    return f"…{id_tag[-4:]}" if id_tag else ""
+
+
+def card_state(card: RFID) -> tuple[bool, str]:
+    """Whether a card may charge, as far as it alone decides, and how that is called."""
+    if not card.allowed:
+        return False, gettext("blocked")
+    if card.expires_at is None:
+        return True, gettext("valid")
+    valid = card.expires_at > utcnow()
+    word = (
+        gettext("valid until %(day)s", day=day(card.expires_at))
+        if valid
+        else gettext("expired on %(day)s", day=day(card.expires_at))
+    )
+    return valid, word
 
 
 def colour(name: str) -> str:
@@ -114,6 +210,16 @@ def _thousandth(number: int, digits: int) -> str:
     return str(format_decimal((Decimal(number) / 1000).quantize(step, ROUND_HALF_UP)))
 
 
+def movement(amount_kwh: Decimal) -> str:
+    """``+12.5 kWh``: a line of the ledger."""
+    return f"{'+' if amount_kwh > 0 else ''}{format_decimal(amount_kwh)} kWh"
+
+
+def count(number: int) -> str:
+    """A whole number."""
+    return str(format_decimal(number))
+
+
 def ago(at: datetime | None) -> str:
     """``3 minutes ago``."""
     if at is None:
@@ -127,6 +233,22 @@ def ago(at: datetime | None) -> str:
 def moment(at: datetime | None) -> str:
     """``23 Nov 2026, 05:49:36``, in the zone of the pages; empty when it never was."""
     return "" if at is None else str(format_datetime(at, "medium"))
+
+
+def minute(at: datetime | None) -> str:
+    """``23 Nov 2026, 05:49``, in the zone of the pages."""
+    return "" if at is None else f"{format_date(at, 'medium')}, {format_time(at, 'short')}"
+
+
+def beside(at: datetime, other: datetime) -> str:
+    """The same, without the day where that is the day of ``other``."""
+    same = to_user_timezone(at).date() == to_user_timezone(other).date()
+    return str(format_time(at, "short")) if same else minute(at)
+
+
+def day(at: datetime | None) -> str:
+    """``23 Nov 2026``, in the zone of the pages."""
+    return "" if at is None else str(format_date(at, "medium"))
 
 
 def for_scripts() -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -46,6 +46,8 @@ class Transaction(Base):
         ),
         Index("ix_transaction_charger", "charger_id", "id"),
         Index("ix_transaction_account", "account_id", "id"),
+        # A driver asks for a period of their own.
+        Index("ix_transaction_account_started", "account_id", "started_at", "id"),
         Index("ix_transaction_started", "started_at"),
         Index(
             "ix_transaction_running",
@@ -101,6 +103,18 @@ class Transaction(Base):
     @property
     def energy_kwh(self) -> Decimal:
         return Decimal(self.energy_wh) / 1000
+
+    @property
+    def is_running(self) -> bool:
+        """A refused start runs only if the charger charges all the same."""
+        return self.stopped_at is None and (not self.refused or self.energy_wh > 0)
+
+    @property
+    def length(self) -> timedelta | None:
+        """From start to end, by the charger's clock; None while it runs, and where nothing ever ran."""
+        if self.stopped_at is None or (self.refused and not self.energy_wh):
+            return None
+        return self.stopped_at - self.started_at
 
 
 class MeterReading(Base):

@@ -38,7 +38,7 @@ class Newest:
         self.power_w = self.power_w if power_w is None else round(power_w)
 
 
-class _Sum:
+class Total:
     """The total of a measurand: as told, at the outlet rather than elsewhere; else the sum of its phases."""
 
     __slots__ = ("_at_outlet", "_phases", "_told")
@@ -73,7 +73,7 @@ def record(
     for element in meter_values:
         moment = read_moment(element.get("timestamp"), work.now)
         stored_at = work.db.stored(moment.at)
-        sums = {REGISTER: _Sum(), POWER: _Sum()}
+        sums = {REGISTER: Total(), POWER: Total()}
         for sample in element.get("sampledValue") or ():
             measurand, value, row = _reading(sample)
             work.add("reading", (charger.id, connector_id, transaction_id, stored_at, *row))

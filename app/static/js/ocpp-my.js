@@ -1,0 +1,163 @@
+// Keeps a driver's own page up to date: balance, what charges, its curve. Text from chargers only ever becomes text.
+(() => {
+  const root = document.getElementById("my");
+  if (!root?.dataset.events) return;
+  const POLL_MS = 10000;
+  const RETRY_MS = 60000;
+  const RENEW_MS = 2000;
+  const words = JSON.parse(document.getElementById("ocpp-words").textContent);
+  const language = document.documentElement.lang;
+  const field = (within, name) => within?.querySelector(`[data-field="${name}"]`);
+  const only = Number(root.dataset.only ?? 0);
+
+  const number = (digits) => new Intl.NumberFormat(language, { maximumFractionDigits: digits });
+  const power = (watts) => (watts === null ? "–" : `${number(1).format(watts / 1000)} kW`);
+  const energy = (kwh) => `${number(2).format(kwh)} kWh`;
+  // This machine's clock may be wrong: count from the server's.
+  const ahead = Date.now() - Date.parse(root.dataset.now);
+  function lasted(since) {
+    const minutes = Math.max(0, Math.floor((Date.now() - ahead - Date.parse(since)) / 60000));
+    const hours = Math.floor(minutes / 60);
+    return hours ? `${number(0).format(hours)} h ${String(minutes % 60).padStart(2, "0")} min` : `${minutes} min`;
+  }
+
+  function setText(element, text) {
+    if (element && element.textContent !== text) element.textContent = text;
+  }
+
+  function paintBalance(state) {
+    const card = root.querySelector("[data-balance]");
+    if (!card || state.balance_kwh === null) return;
+    const kwh = state.balance_kwh;
+    const mood = state.service_account ? "service" : kwh > 0 ? "good" : kwh === 0 ? "zero" : "below";
+    setText(field(card, "balance"), energy(kwh));
+    setText(field(card, "credits"), energy(state.credits_kwh));
+    setText(field(card, "spent"), energy(state.total_kwh_spent));
+    field(card, "balance").classList.toggle("text-danger-emphasis", ["zero", "below"].includes(mood));
+    if (card.dataset.balance === mood) return;
+    card.dataset.balance = mood;
+    for (const sentence of card.querySelectorAll("[data-mood]")) sentence.hidden = sentence.dataset.mood !== mood;
+  }
+
+  function paintSession(card, session) {
+    const badge = field(card, "status");
+    const colour = session.connected ? words.statusColours[session.status] ?? "secondary" : "secondary";
+    const said = session.status ? words.statuses[session.status] ?? session.status : words.notTold;
+    setText(badge, session.connected ? said : words.states.offline);
+    badge.className = `badge text-bg-${colour}`;
+    setText(field(card, "energy"), energy(session.energy_kwh));
+    setText(field(card, "power"), power(session.power_w));
+    const curve = card.querySelector("[data-curve]");
+    if (curve) curve.dataset.stale = "1";
+  }
+
+  function paintTimes() {
+    for (const card of root.querySelectorAll("[data-session]")) {
+      setText(field(card, "lasted"), `(${lasted(field(card, "since").dateTime)})`);
+    }
+  }
+
+  // A session has begun or ended: the server knows best what the page looks like now.
+  let renewal;
+  let renewedAt = 0;
+  function renew() {
+    renewal ??= setTimeout(fetchPage, Math.max(0, renewedAt + RENEW_MS - Date.now()));
+  }
+  async function fetchPage() {
+    renewal = undefined;
+    renewedAt = Date.now();
+    try {
+      const answer = await fetch(location.href);
+      if (answer.redirected) return location.reload(); // logged out: to the login page and back
+      if (!answer.ok) return;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const part of root.querySelectorAll("[data-part]")) {
+        const fresh = page.querySelector(`[data-part="${part.dataset.part}"]`);
+        if (fresh) part.replaceWith(document.adoptNode(fresh));
+      }
+      watchCurves();
+    } catch {
+      // The server is away: the stream will say when it is back.
+    }
+  }
+
+  function paint(state) {
+    paintBalance(state);
+    const running = only ? state.running.filter((session) => session.id === only) : state.running.slice(0, root.dataset.shown);
+    const cards = new Map([...root.querySelectorAll("[data-session]")].map((card) => [Number(card.dataset.session), card]));
+    if (running.length !== cards.size || running.some((session) => !cards.has(session.id))) {
+      renew();
+      return;
+    }
+    for (const session of running) paintSession(cards.get(session.id), session);
+    paintTimes();
+  }
+
+  // Curves are drawn by the server, as often as there is something new to see.
+  async function redraw(curve) {
+    if (!curve.isConnected) return;
+    if (curve.dataset.stale && !document.hidden && !curve.querySelector("details[open]")) {
+      try {
+        const answer = await fetch(curve.dataset.curve, { headers: { Accept: "application/json" } });
+        if (answer.ok) {
+          const drawn = await answer.json();
+          delete curve.dataset.stale;
+          curve.dataset.next = drawn.next_s ?? "";
+          curve.innerHTML = drawn.html; // escaped by the server's template
+        }
+      } catch {
+        // The server is away: later.
+      }
+    }
+    if (curve.dataset.next) setTimeout(redraw, Number(curve.dataset.next) * 1000, curve);
+  }
+  function watchCurves() {
+    for (const curve of root.querySelectorAll("[data-curve]")) {
+      if (curve.dataset.next) setTimeout(redraw, Number(curve.dataset.next) * 1000, curve);
+    }
+  }
+
+  const live = root.querySelector("[data-live]");
+  function setLive(on) {
+    live.hidden = false;
+    live.dataset.live = on ? "on" : "off";
+    for (const word of live.querySelectorAll("[data-live-word]")) word.hidden = word.dataset.liveWord !== live.dataset.live;
+  }
+
+  // Where no stream can be had, ask now and then.
+  async function poll() {
+    if (document.hidden) return;
+    try {
+      const answer = await fetch(root.dataset.state, { headers: { Accept: "application/json" } });
+      if (answer.status === 401) location.reload();
+      if (!answer.ok) return setLive(false);
+      setLive(true);
+      paint(await answer.json());
+    } catch {
+      setLive(false);
+    }
+  }
+
+  let polling;
+  function connect() {
+    const source = new EventSource(root.dataset.events);
+    source.addEventListener("open", () => {
+      clearInterval(polling);
+      setLive(true);
+    });
+    source.addEventListener("state", (event) => paint(JSON.parse(event.data)));
+    source.addEventListener("error", () => {
+      setLive(false);
+      if (source.readyState !== EventSource.CLOSED) return; // it comes again by itself
+      // A browser gives up after an answer that is no stream: too many look on, or nobody is logged in.
+      clearInterval(polling);
+      poll();
+      polling = setInterval(poll, POLL_MS);
+      setTimeout(connect, RETRY_MS);
+    });
+  }
+
+  connect();
+  watchCurves();
+  setInterval(paintTimes, 15000);
+})();
