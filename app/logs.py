@@ -117,5 +117,13 @@ def init_app(app: Flask) -> None:
     )
     if root.level in (logging.NOTSET, logging.WARNING):
         root.setLevel(logging.INFO)
-    for noisy in ("alembic", "sqlalchemy.engine", "celery", "websockets", "PIL", "MARKDOWN"):
+    for noisy in (
+        "alembic",
+        "sqlalchemy.engine",
+        "celery",
+        "websockets",
+        "PIL",
+        "MARKDOWN",
+        "ocpp.simulator.frames",
+    ):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -9,7 +9,7 @@ from factory.alchemy import SQLAlchemyModelFactory
 
 from app.blueprints.accounts.models import RFID, Account, User
 from app.blueprints.nodes.models import Node
-from app.blueprints.ocpp.models import Charger, Connector, Transaction
+from app.blueprints.ocpp.models import Charger, Connector, Simulator, Transaction
 from app.blueprints.subscriptions.models import Product, Subscription
 from app.clock import utcnow
 from app.db import db
@@ -87,6 +87,16 @@ class TransactionFactory(_Factory):
     account = factory.SubFactory(AccountFactory)
     meter_start_wh = 0
     started_at = factory.LazyFunction(utcnow)
+
+
+class SimulatorFactory(_Factory):
+    """A simulator that nobody has started."""
+
+    class Meta:
+        model = Simulator
+
+    name = factory.Sequence(lambda n: f"Simulator {n}")
+    cp_path = factory.Sequence(lambda n: f"sim/SIM{n}")
 
 
 class NodeFactory(_Factory):

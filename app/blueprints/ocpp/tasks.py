@@ -7,6 +7,7 @@ from datetime import timedelta
 from celery import shared_task
 from flask import current_app
 
+from app.blueprints.ocpp import fleet_job
 from app.blueprints.ocpp.models import OcppMessage, Refusal
 from app.blueprints.ocpp.services import retention
 from app.clock import utcnow
@@ -26,3 +27,13 @@ def purge_messages() -> int:
             if count < retention.PIECE:
                 break
     return purged
+
+
+@shared_task(name="simulators.run", queue="simulators", acks_late=False)
+def run_simulators() -> None:
+    """Run the simulators that are wanted, for as long as any is; at most once at a time in a process.
+
+    Acknowledged before it begins: what runs for hours must not be delivered again, and beat rings for what is
+    lost.
+    """
+    fleet_job.job.run(current_app._get_current_object())  # type: ignore[attr-defined]
