@@ -5,11 +5,19 @@ from __future__ import annotations
 import html
 import json
 import re
+import shutil
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
 from sqlalchemy import select, update
 
 from app import doorbell
@@ -19,10 +27,13 @@ from app.blueprints.ocpp.models import Simulator
 from app.blueprints.ocpp.services import simulators
 from app.clock import utcnow
 from app.db import UnitOfWork, unit_of_work
+from tests import databases
 from tests.accounts.screens import messages
 from tests.clients import Browser
 from tests.databases import both_databases
 from tests.factories import ChargerFactory, SimulatorFactory
+from tests.servers import flask, running_server
+from tests.workers import running_worker
 
 KEY = "correct-horse-battery"
 FORM = {
@@ -346,3 +357,45 @@ def test_only_staff_see_and_steer_them(app: Flask, client: Browser) -> None:
 def test_steering_needs_our_own_page(staff: Browser) -> None:
     for path in ("/admin/simulator/control/", "/admin/simulator/all/stop/", "/admin/simulator/many/"):
         assert staff.post(path, data={"do": "start"}).status_code == 400, path
+
+
+@pytest.fixture
+def chromium() -> Iterator[webdriver.Chrome]:
+    """A browser without a window."""
+    driver = shutil.which("chromedriver")
+    if driver is None:
+        databases.unavailable("no Chromium")
+    options = webdriver.ChromeOptions()
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1300,900"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options=options, service=Service(driver))
+    yield browser
+    browser.quit()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_list_follows_without_being_loaded_again(tmp_path: Path, chromium: webdriver.Chrome) -> None:
+    with running_server(tmp_path) as server:
+        flask("users", "create", "boss", "--staff", "--password", KEY, env=server.env)
+        chromium.get(f"{server.url}/login/?next=/admin/simulator/many/")
+        chromium.find_element(By.NAME, "username").send_keys("boss")
+        chromium.find_element(By.NAME, "password").send_keys(KEY, Keys.ENTER)
+        wait = WebDriverWait(chromium, 15)
+        wait.until(lambda page: page.find_elements(By.NAME, "count"))
+        chromium.find_element(By.NAME, "start").click()  # not at once
+        chromium.find_element(By.NAME, "first").submit()
+        wait.until(lambda page: "10 simulators made." in page.page_source)
+
+        chromium.find_element(By.CSS_SELECTOR, '[data-control="1"] [value="start"]').click()
+        wait.until(lambda page: "1 simulator starts." in page.page_source)
+        chromium.execute_script("window.stillTheSame = true")
+        first = chromium.find_element(By.CSS_SELECTOR, '[data-simulator="1"][data-cell="state"]')
+        wait.until(lambda _: "Stopped: the worker is not running" in first.text)
+        with running_worker(server.env, tmp_path, "simulators") as worker:
+            wait.until(lambda _: "Charging" in first.text)
+            worker.kill()
+        row = chromium.find_element(By.CSS_SELECTOR, '[data-control="1"]').text
+        assert (row, chromium.execute_script("return window.stillTheSame")) == ("Stop Restart", True)
+        assert [line for line in chromium.get_log("browser") if line["level"] != "DEBUG"] == []

@@ -10,14 +10,10 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
-from app.blueprints.ocpp.simulated_charge_point.errors import Trouble
-from app.blueprints.ocpp.simulated_charge_point.state import WAITING
-from app.blueprints.ocpp.simulator import ChargePointSimulator, SimulatorConfig, SimulatorState
-from app.clock import utcnow
+from app.blueprints.ocpp.fleet_member import Assignment, Member, Report
 
 log = logging.getLogger(__name__)
 
@@ -28,48 +24,12 @@ RENEW_EVERY_S = 10.0
 MARGIN_S = 3.0
 LOOK_EVERY_S = 1.0
 STEP_S = 0.1
-# Energy alone is written down this often; whatever else happens, with the next look.
-METER_EVERY_S = 5.0
-# Until the next one is written down, what a charge point remembers must not be overtaken by what it tells.
-MEMORY_LASTS_S = METER_EVERY_S + 3 * LOOK_EVERY_S
 # Seconds for the last messages of a simulator that is stopped; of all of them when the worker is.
 GRACE_S = 10.0
 HAND_BACK_S = 4.0
 # Simulators of one worker; and those that it takes up at one look, so that they do not connect all at once.
 MOST = 1000
 AT_A_TIME = 100
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """A simulator to run; where its settings cannot be, ``flaw`` says why, and there is no ``config``."""
-
-    id: int
-    run: int
-    config: SimulatorConfig | None
-    memory: Mapping[str, Any] = field(default_factory=dict)
-    flaw: Trouble | None = None
-    # What this run has brought so far, in other hands.
-    energy_wh: int = 0
-    charges: int = 0
-
-
-@dataclass(frozen=True)
-class Report:
-    """How a simulator does. ``ended``: it is let go of; ``done``: because there is nothing left to do."""
-
-    id: int
-    run: int
-    state: str
-    since: datetime
-    trouble: Trouble | None
-    trouble_at: datetime | None
-    transaction_id: int | None
-    energy_wh: int
-    charges: int
-    memory: Mapping[str, Any]
-    ended: bool = False
-    done: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,97 +49,11 @@ class Look:
 class Ledger(Protocol):
     """Where it is written which simulators are wanted, who runs them, and how they do. Slow; may raise."""
 
-    def look(self, reports: Sequence[Report], *, renew: Sequence[int], room: int) -> Look:
-        """Write the reports down, renew leases, take up at most ``room`` more, and say what is wanted."""
+    def look(self, reports: Sequence[Report], *, held: Sequence[int], renew: bool, room: int) -> Look:
+        """Write the reports down, take up at most ``room`` more, and say what is wanted.
 
-
-class Vital(NamedTuple):
-    """What is told as soon as it changes."""
-
-    state: str = ""
-    trouble: Trouble | None = None
-    transaction_id: int | None = None
-    charges: int = 0
-
-
-class Member:
-    """One simulator of a fleet, and what the ledger has been told of it."""
-
-    def __init__(self, assignment: Assignment, held_until: float) -> None:
-        self.id, self.run = assignment.id, assignment.run
-        self.held_until = held_until
-        self.stopping = self.handed_back = False
-        self._assignment = assignment
-        self._simulator = ChargePointSimulator(assignment.config) if assignment.config else None
-        self._since: datetime = utcnow()
-        self._trouble_at: datetime | None = None
-        self._noticed = Vital()
-        self.forget_told()
-        self.task = asyncio.create_task(self._live())
-
-    def forget_told(self) -> None:
-        """The ledger did not hear the last report."""
-        self._told, self._told_wh, self._told_at = Vital(), -1, 0.0
-
-    def stop(self, grace_s: float) -> None:
-        """Ask it to end its charges and hang up."""
-        if self._simulator is not None and not self.stopping:
-            self._simulator.request_stop(grace_s)
-        self.stopping = True
-
-    def news(self) -> Report | None:
-        """How it does, if that is worth writing down now."""
-        vital, energy_wh, now = self._vital(), self._energy_wh, time.monotonic()
-        has_metered = energy_wh != self._told_wh and now - self._told_at >= METER_EVERY_S
-        if vital == self._told and not has_metered:
-            return None
-        self._told, self._told_wh, self._told_at = vital, energy_wh, now
-        return self._report(vital)
-
-    def last_report(self) -> Report:
-        """How it ended."""
-        vital = self._vital()._replace(transaction_id=None)
-        if self.handed_back:
-            self._since = utcnow()
-            vital = vital._replace(state=WAITING)
-        return self._report(vital, ended=True)
-
-    async def _live(self) -> None:
-        """Run until it is done or stopped; a mistake of ours is logged, and ends this one alone."""
-        if self._simulator is None or self.stopping:
-            return
-        try:
-            self._simulator.recall(self._assignment.memory)
-            await self._simulator.run()
-        except Exception:  # whatever it is, the others run on
-            log.exception("simulator %s broke off", self.id)
-
-    @property
-    def _energy_wh(self) -> int:
-        return self._assignment.energy_wh + (self._simulator.energy_wh if self._simulator else 0)
-
-    def _vital(self) -> Vital:
-        one, before = self._simulator, self._assignment
-        if one is None:
-            vital = Vital(SimulatorState.failed, before.flaw, None, before.charges)
-        else:
-            vital = Vital(one.state, one.trouble, one.transaction_id, before.charges + one.charges_done)
-        if vital.state != self._noticed.state:
-            self._since = utcnow()
-        if vital.trouble is not self._noticed.trouble:
-            self._trouble_at = utcnow()
-        self._noticed = vital
-        return vital
-
-    def _report(self, vital: Vital, *, ended: bool = False) -> Report:
-        memory = self._assignment.memory
-        if self._simulator is not None:
-            memory = self._simulator.memory(0 if ended else MEMORY_LASTS_S)
-        return Report(
-            self.id, self.run, str(vital.state), self._since, vital.trouble, self._trouble_at,
-            vital.transaction_id, self._energy_wh, vital.charges, memory,
-            ended=ended, done=ended and not self.stopping,
-        )  # fmt: skip
+        ``renew``: the leases of all that is held; else only those that have run out and nobody has taken.
+        """
 
 
 class Fleet:
@@ -208,11 +82,13 @@ class Fleet:
     async def _look(self) -> Look | None:
         """Tell the ledger what is new, and do what it says; None when it cannot be asked."""
         asked_at, ended = time.monotonic(), list(self._ended.values())
-        renew = list(self._members) if asked_at - self._renewed_at >= RENEW_EVERY_S else []
+        held, renew = list(self._members), asked_at - self._renewed_at >= RENEW_EVERY_S
         news = [report for member in self._members.values() if (report := member.news())]
         room = 0 if self._is_stopping() else min(AT_A_TIME, MOST - len(self._members))
         try:
-            look = await self._asked(lambda: self._ledger.look([*ended, *news], renew=renew, room=room))
+            look = await self._asked(
+                lambda: self._ledger.look([*ended, *news], held=held, renew=renew, room=room)
+            )
         except Exception:  # whatever a database says that is away: what runs goes on while it is surely ours
             log.warning("the simulators cannot be looked up", exc_info=True)
             for member in self._members.values():
@@ -234,6 +110,8 @@ class Fleet:
             elif look.ours.get(member.id) != member.run:
                 member.stop(GRACE_S)
         for assignment in look.taken:
+            if assignment.id in self._members:
+                self._cut_off(self._members[assignment.id], "its lease had run out")
             self._members[assignment.id] = Member(assignment, held_until)
 
     async def _asked(self, ask: Callable[[], Look]) -> Look:
@@ -287,4 +165,8 @@ class Fleet:
             self._note_end(member)
         if self._ended:
             log.info("%d simulators are handed back", len(self._ended))
-            await self._asked(lambda: self._ledger.look(list(self._ended.values()), renew=[], room=0))
+            try:
+                ended = list(self._ended.values())
+                await self._asked(lambda: self._ledger.look(ended, held=[], renew=False, room=0))
+            except Exception:  # their leases run out by themselves
+                log.warning("the simulators cannot be handed back", exc_info=True)

@@ -105,6 +105,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "username": {
         "validators": [Optional(), has_no_colon, is_plain],
         "description": lazy_gettext("For Basic auth. Empty: the charger's id, when there is a password."),
+        "render_kw": {"autocomplete": "off"},
     },
     "password": {
         "validators": [Optional(), Length(max=100), is_plain],

@@ -27,7 +27,8 @@ MOST_KWH = 10_000
 class Simulator(Leased, Base):
     """What a simulator needs to connect (see ``simulator.SimulatorConfig``), and what has become of it.
 
-    Staff write ``wanted`` and ``run``; the worker that holds the lease writes everything from ``state`` on.
+    Staff say what they want with ``wanted`` and ``run``; the worker that holds the lease tells the rest, from
+    ``state`` on.
     """
 
     __tablename__ = "simulator"

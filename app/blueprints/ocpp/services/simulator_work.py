@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Table, bindparam, select, update
 
 from app import leases
-from app.blueprints.ocpp.fleet import LEASE_S, Assignment, Report
+from app.blueprints.ocpp.fleet import LEASE_S
+from app.blueprints.ocpp.fleet_member import Assignment, Report
 from app.blueprints.ocpp.models import Simulator
 from app.blueprints.ocpp.models.simulators import RUNNING, STOPPED
 from app.blueprints.ocpp.simulated_charge_point.errors import N_, UNFORESEEN, Trouble
@@ -28,6 +29,8 @@ class Standing:
 
     ours: dict[int, int]
     others: frozenset[int]
+    # Ours, with a lease that has run out.
+    lapsed: frozenset[int]
     has_free: bool
 
     @property
@@ -45,8 +48,10 @@ def standing(work: UnitOfWork, holder: str) -> Standing:
         )
     ).all()
     free = {row.id for row in wanted if row.leased_until is None or row.leased_until <= now}
+    ours = {row.id: row.run for row in wanted if row.leased_by == holder}
     return Standing(
-        ours={row.id: row.run for row in wanted if row.leased_by == holder},
+        ours=ours,
+        lapsed=frozenset(free & ours.keys()),
         others=frozenset(row.id for row in wanted if row.leased_by != holder and row.id not in free),
         has_free=bool(free),
     )
