@@ -40,22 +40,18 @@ def take(
 
     Two workers that ask at once get different rows.
     """
-    free = or_(model.leased_until.is_(None), model.leased_until <= utcnow())
-    chosen = (
-        select(model.id)
-        .where(free, *which)
-        .order_by(model.id if order_by is None else order_by)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    taken = (
+    now = utcnow()
+    free = or_(model.leased_until.is_(None), model.leased_until <= now)
+    chosen = select(model.id).where(free, *which).order_by(model.id if order_by is None else order_by)
+    # Two statements: as a subquery, PostgreSQL may run the choice several times, and so lease too many.
+    ids = work.scalars(chosen.limit(limit).with_for_update(skip_locked=True)).all()
+    work.execute(
         update(model)
-        .where(model.id.in_(chosen.scalar_subquery()))
-        .values(leased_by=holder, leased_until=utcnow() + timedelta(seconds=seconds))
-        .returning(model.id)
+        .where(model.id.in_(ids))
+        .values(leased_by=holder, leased_until=now + timedelta(seconds=seconds))
         .execution_options(synchronize_session=False)
     )
-    return sorted(work.scalars(taken))
+    return sorted(ids)
 
 
 def renew(work: UnitOfWork, model: Any, ids: Iterable[int], *, holder: str, seconds: float) -> set[int]:

@@ -134,5 +134,13 @@ def init_app(app: Flask) -> None:
     gunicorn = logging.getLogger("gunicorn.error")  # its lines go to the terminal
     if not any(isinstance(found, WithoutLinks) for found in gunicorn.filters):
         gunicorn.addFilter(WithoutLinks())
-    for noisy in ("alembic", "sqlalchemy.engine", "celery", "websockets", "PIL", "MARKDOWN"):
+    for noisy in (
+        "alembic",
+        "sqlalchemy.engine",
+        "celery",
+        "websockets",
+        "PIL",
+        "MARKDOWN",
+        "ocpp.simulator.frames",
+    ):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -10,7 +10,7 @@ from factory.alchemy import SQLAlchemyModelFactory
 from app.blueprints.accounts.models import RFID, Account, Address, Credit, User, Vehicle
 from app.blueprints.mailer.models import EmailTemplate, QueuedEmail
 from app.blueprints.nodes.models import Node
-from app.blueprints.ocpp.models import Charger, Connector, MeterReading, Transaction
+from app.blueprints.ocpp.models import Charger, Connector, MeterReading, Simulator, Transaction
 from app.blueprints.odoo.models import Instance
 from app.blueprints.subscriptions.models import Product, Subscription
 from app.clock import utcnow
@@ -140,6 +140,16 @@ class MeterReadingFactory(_Factory):
     at = factory.SelfAttribute("transaction.started_at")
     measurand = "Power.Active.Import"
     value = 7000
+
+
+class SimulatorFactory(_Factory):
+    """A simulator that nobody has started."""
+
+    class Meta:
+        model = Simulator
+
+    name = factory.Sequence(lambda n: f"Simulator {n}")
+    cp_path = factory.Sequence(lambda n: f"sim/SIM{n}")
 
 
 class NodeFactory(_Factory):

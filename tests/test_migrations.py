@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, inspect, select, text
 
 from app import create_app
 from app.blueprints.accounts.models import Credit
+from app.blueprints.ocpp.models import Simulator
 from app.db import db
 from tests import databases
 from tests.factories import RFIDFactory, TransactionFactory, UserFactory
@@ -96,6 +97,24 @@ def test_rows_survive_every_migration_down_to_the_first_and_up_again(engine):
     if engine.dialect.name == "sqlite":
         with engine.connect() as connection:
             assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+
+
+def test_a_simulators_password_is_encrypted_on_the_way_up_and_readable_on_the_way_down(engine):
+    downgrade(revision="0006")
+    plain = "INSERT INTO simulator VALUES (1, 'S', 'S', '127.0.0.1', 8000, 'FFFFFFFF', false, '', 'pässword')"
+    stored = text("SELECT password FROM simulator")
+    with engine.begin() as connection:
+        connection.execute(text(plain))
+
+    upgrade()
+    with engine.connect() as connection:
+        assert "ssword" not in connection.execute(stored).scalar_one()
+    assert db.session.scalars(select(Simulator)).one().password == "pässword"
+    db.session.remove()
+
+    downgrade(revision="0006")
+    with engine.connect() as connection:
+        assert connection.execute(stored).scalar_one() == "pässword"
 
 
 def rows(engine: Engine) -> dict[str, list]:

@@ -483,7 +483,7 @@ def chosen(work):
     asked = []
 
     def listen(_connection, _cursor, statement, parameters, _context, _many):
-        if statement.lstrip().upper().startswith("UPDATE QUEUED_EMAIL"):
+        if statement.lstrip().upper().startswith("SELECT QUEUED_EMAIL.ID"):
             asked.append((statement, parameters))
 
     event.listen(db.engine, "before_cursor_execute", listen)

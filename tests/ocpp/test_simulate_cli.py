@@ -74,8 +74,34 @@ async def test_simulate_fails_when_a_tag_is_refused():
     assert "SIM1: id tag FFFFFFFF is refused: Invalid" in result.stderr
 
 
+@on_a_loop
+async def test_a_simulated_car_draws_what_a_car_draws_however_short_its_charge():
+    async with central_system() as central:
+        options = ["--port", str(central.port), "--count", "3", "--duration", "0.6", "--interval", "0.2"]
+        await asyncio.to_thread(CliRunner().invoke, simulate, options)
+        await asyncio.to_thread(
+            CliRunner().invoke, simulate, [*options[:2], "--duration", "0.1", "--kwh-min", "30"]
+        )
+
+    samples = [s for value in central.all("MeterValues") for s in value["meter_value"][0]["sampled_value"]]
+    assert {float(s["value"]) for s in samples if s["measurand"].startswith("Power")} == {
+        7400,
+        11_000,
+        22_000,
+    }
+    assert central.all("StopTransaction")[-1]["meter_stop"] >= 30_000
+
+
 @pytest.mark.parametrize(
-    "options", [["--interval", "0"], ["--count", "0"], ["--port", "0"], ["--kwh-min", "90"]]
+    "options",
+    [
+        ["--interval", "0"],
+        ["--count", "0"],
+        ["--port", "0"],
+        ["--kwh-min", "90"],
+        ["--power", "0"],
+        ["--power", "11", "--kwh-max", "5"],
+    ],
 )
 def test_simulate_refuses_impossible_options(options):
     assert CliRunner().invoke(simulate, options).exit_code == 2

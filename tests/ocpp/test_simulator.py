@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import threading
 import time
 from itertools import pairwise
@@ -53,6 +54,17 @@ async def test_the_meter_grows_by_the_energy_that_was_asked_for():
     assert 30_000 <= stop["meter_stop"] - start["meter_start"] <= 60_000
     assert len(registers) >= 3
     assert all(earlier < later for earlier, later in pairwise(steps))
+
+
+@on_a_loop
+async def test_the_energy_follows_from_the_power_where_that_is_given():
+    async with central_system() as central:
+        await simulator_for(central, power_kw=7200, kwh_min=30, kwh_max=60, duration=0.5)._run_session()
+
+    stop, value = central.all("StopTransaction")[0], central.all("MeterValues")[0]
+    samples = {s["measurand"]: float(s["value"]) for s in value["meter_value"][0]["sampled_value"]}
+    assert stop["meter_stop"] == 1000
+    assert samples["Power.Active.Import"] == 7_200_000
 
 
 @on_a_loop
@@ -219,6 +231,48 @@ async def test_stop_does_not_wait_for_ever_for_a_deaf_server():
     assert simulator.last_error == "switched off before the end of transaction 1 was delivered"
     stop = next(frame[3] for frame in central.frames if frame[2] == "StopTransaction")
     assert simulator.energy_wh == stop["meterStop"]  # the meter stood, though nobody listened
+
+
+@on_a_loop
+async def test_what_could_not_be_told_before_it_was_switched_off_is_told_when_it_is_on_again():
+    async with central_system() as central:
+        central.deaf_to = {"StopTransaction"}
+        simulator = simulator_for(central, duration=60)
+        simulator.start()
+        await central.heard("MeterValues")
+        assert await asyncio.to_thread(simulator.stop, 1)
+        central.deaf_to = set()
+
+        simulator.start()
+        stop = await central.heard("StopTransaction")
+        await central.heard("StartTransaction", times=2)
+        assert await asyncio.to_thread(simulator.stop, 3)
+
+    assert (stop["transaction_id"], stop["reason"]) == (1, "Local")
+    assert central.all("StartTransaction")[1]["meter_start"] == stop["meter_stop"] > 0
+    assert simulator.memory()["unsettled"] == []
+
+
+@on_a_loop
+async def test_another_goes_on_with_what_one_remembers_after_a_power_cut():
+    async with central_system() as central:
+        one = simulator_for(central, duration=60, connectors=2)
+        running = asyncio.create_task(one.run())
+        await central.heard("MeterValues")
+        memory = one.memory(in_s=1)
+        running.cancel()  # no more than a power cut would leave it
+        central.line.websocket.transport.abort()
+
+        other = simulator_for(central, connectors=2)
+        other.recall(json.loads(json.dumps(memory)))
+        assert other.energy_wh == 0
+        await other.run()
+
+    first, second = central.all("StopTransaction")
+    assert (first["transaction_id"], first["reason"]) == (1, "PowerLoss")
+    assert first["meter_stop"] == memory["meters"]["1"] == central.all("StartTransaction")[1]["meter_start"]
+    assert first["meter_stop"] > register_wh(central.all("MeterValues")[0])
+    assert other.energy_wh == second["meter_stop"] - first["meter_stop"]
 
 
 @on_a_loop

@@ -158,7 +158,7 @@ def test_an_unknown_address_says_what_to_do(client):
     assert 'href="/"' in answer.text
 
 
-def test_a_bug_shows_no_trace_of_itself(app, client):
+def test_a_bug_shows_no_trace_of_itself(tmp_path, app, client):  # an application of its own
     bp = Blueprint("broken", __name__)
 
     @bp.get("/broken/")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext
+from collections.abc import Sequence
+
+from flask_babel import lazy_gettext, ngettext
 
 from app.domain_error import DomainError, NotFound
 
@@ -83,3 +85,21 @@ class NoAccount(NotFound):
 
     def __init__(self) -> None:
         super().__init__(lazy_gettext("you have no account: ask the operator"))
+
+
+class SimulatorsExist(DomainError):
+    """Some of the simulators to be made are there already, by name or as the charger that they would be."""
+
+    status_code = 409
+    SHOWN = 5
+
+    def __init__(self, names: Sequence[str]) -> None:
+        shown = ", ".join(names[: self.SHOWN]) + ("…" if len(names) > self.SHOWN else "")
+        super().__init__(
+            ngettext(
+                "%(num)d simulator has such a name, or is such a charger, already: %(names)s",
+                "%(num)d simulators have such a name, or are such a charger, already: %(names)s",
+                len(names),
+                names=shown,
+            )
+        )

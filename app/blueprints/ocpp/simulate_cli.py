@@ -15,6 +15,8 @@ from .simulator import ChargePointSimulator, SimulatorConfig, SimulatorState
 
 # Tries for the first connection: a server that is just starting is waited for, a missing one is reported.
 CONNECT_ATTEMPTS = 3
+# What cars draw from an outlet in the street: one phase, three phases of 16 A, three of 32 A.
+AC_POWERS_KW = (7.4, 11.0, 22.0)
 TERMINAL_REFRESH_S = 0.5
 LINE_EVERY_S = 5.0
 ERRORS_SHOWN = 5
@@ -33,8 +35,9 @@ ERRORS_SHOWN = 5
 @click.option("--rfid", default="FFFFFFFF", help="The id tag to charge with.", show_default=True)
 @click.option("--duration", type=float, default=600, help="Seconds that a charge takes.", show_default=True)
 @click.option("--interval", type=float, default=5, help="Seconds between meter values.", show_default=True)
-@click.option("--kwh-min", type=float, default=30, help="Least energy of a charge.", show_default=True)
-@click.option("--kwh-max", type=float, default=60, help="Most energy of a charge.", show_default=True)
+@click.option("--power", "power_kw", type=float, help="kW of a charge. [default: 7.4, 11 and 22 in turn]")
+@click.option("--kwh-min", type=float, help="Least energy of a charge, whatever power that takes.")
+@click.option("--kwh-max", type=float, help="Most energy of a charge, whatever power that takes.")
 @click.option("--repeat", is_flag=True, help="Charge again and again.")
 @click.option("--idle", is_flag=True, help="Charge only when the central system says so; stay until Ctrl-C.")
 @click.option("--username", help="User name, if it is not the charge point's id.")
@@ -51,7 +54,7 @@ def simulate(count: int, path: str, prefix: str, ramp: float, idle: bool, **sett
                 cp_path=f"{path.strip('/')}/{prefix}{number}".lstrip("/"),
                 autostart=not idle,
                 connect_attempts=CONNECT_ATTEMPTS,
-                **settings,
+                **_energy_settings(number, settings),
             )
             for number in range(1, count + 1)
         ]
@@ -62,6 +65,16 @@ def simulate(count: int, path: str, prefix: str, ramp: float, idle: bool, **sett
     fleet.summarize()
     if fleet.has_failed:
         click.get_current_context().exit(1)
+
+
+def _energy_settings(number: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that were given; where none is about energy, the power of a usual car."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    if "power_kw" in given and given.keys() & {"kwh_min", "kwh_max"}:
+        raise ValueError("the energy of a charge follows from --power, or from --kwh-min and --kwh-max")
+    if not given.keys() & {"power_kw", "kwh_min", "kwh_max"}:
+        given["power_kw"] = AC_POWERS_KW[(number - 1) % len(AC_POWERS_KW)]
+    return given
 
 
 class Fleet:

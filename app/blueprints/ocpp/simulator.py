@@ -6,7 +6,7 @@ It speaks OCPP 1.6J through the client side of the `ocpp` package and imports no
 import asyncio
 import random
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,14 +14,20 @@ from ocpp.v16.enums import Reason
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
 
-from .simulated_charge_point.charging import begin
 from .simulated_charge_point.clock import happens
 from .simulated_charge_point.config import SimulatorConfig
 from .simulated_charge_point.connection import LOGGER, SUBPROTOCOL, SimulatedChargePoint, dial
-from .simulated_charge_point.connectors import Charge
-from .simulated_charge_point.errors import CallFailed, ConnectionLost, describe
+from .simulated_charge_point.errors import (
+    NO_SUBPROTOCOL,
+    UNFORESEEN,
+    CallFailed,
+    ConnectionLost,
+    Trouble,
+    lost,
+)
 from .simulated_charge_point.state import SimulatorState
 from .simulated_charge_point.station import Station
+from .simulated_charge_point.visits import Visits
 
 __all__ = ["CallFailed", "ChargePointSimulator", "ConnectionLost", "SimulatorConfig", "SimulatorState"]
 
@@ -48,8 +54,7 @@ class ChargePointSimulator:
         self._grace_s = 10.0
         self._was_online = False
         self._failures = 0
-        self._refusal: str | None = None
-        self._charge: Charge | None = None
+        self._visits = Visits(self.station)
 
     @property
     def state(self) -> SimulatorState:
@@ -60,7 +65,12 @@ class ChargePointSimulator:
     @property
     def last_error(self) -> str | None:
         """The last thing that went wrong, in words; kept when all is well again."""
-        return self.station.last_error
+        return None if self.trouble is None else str(self.trouble)
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """The same, for whoever shows it in another language."""
+        return self.station.trouble
 
     @property
     def is_connected(self) -> bool:
@@ -81,6 +91,25 @@ class ChargePointSimulator:
     def energy_wh(self) -> int:
         """Delivered so far, all charges together."""
         return self.station.energy_wh
+
+    @property
+    def transaction_id(self) -> int | None:
+        """The transaction that runs; of several, one."""
+        running = (charge.transaction_id for charge in self.station.charges)
+        return next((number for number in running if number is not None), None)
+
+    def memory(self, in_s: float = 0) -> dict[str, Any]:
+        """What a charge point knows after a power cut: its meters, and the transactions to be settled.
+
+        Given to ``recall`` of another one, that one goes on as if it were this: its meters run on, and the
+        transactions get their StopTransaction. ``in_s``: as it will be then, for whoever saves it only that
+        often: a meter must not run backwards.
+        """
+        return self.station.memory(in_s)
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go on where another run left off; before this one starts."""
+        self.station.recall(memory)
 
     def start(self) -> None:
         """Run in a background thread with a loop of its own; return at once. Nothing when it runs already."""
@@ -124,9 +153,9 @@ class ChargePointSimulator:
                     if await self._serve_connection():
                         return
                     self.station.reset()
-                    self._charge = None
+                    self._visits.forget()
                 except (ConnectionLost, CallFailed) as error:
-                    self.station.fail(str(error))
+                    self.station.fail(error)
                     if self._gives_up():
                         return
                 await self._pause()
@@ -144,7 +173,7 @@ class ChargePointSimulator:
                 raise RuntimeError("this simulator is running already")
             self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
             self._was_online, self._failures = False, 0
-            self._refusal = self._charge = None
+            self._visits = Visits(self.station)
             self.station.power_on()
             if self._stop_wanted:
                 self._halt(self._grace_s)
@@ -152,7 +181,8 @@ class ChargePointSimulator:
             yield
         except Exception as error:  # noted for whoever watches, and raised on
             self._failures += 1
-            self.station.fail(str(error) or repr(error))
+            known = error if isinstance(error, Trouble) else None
+            self.station.fail(known or Trouble(UNFORESEEN, error=str(error) or repr(error)))
             raise
         finally:
             is_delivered = await self.station.power_off()
@@ -165,7 +195,7 @@ class ChargePointSimulator:
         """How it ended: a refused charge, a lost message or a connection never made is a failure."""
         is_stopped = self._stopping.is_set()
         is_unheard = self._failures > 0 and not (is_stopped and self._was_online)
-        if self._refusal or is_unheard or not is_delivered:
+        if self._visits.refusal or is_unheard or not is_delivered:
             return SimulatorState.failed
         return SimulatorState.stopped if is_stopped else SimulatorState.finished
 
@@ -202,12 +232,12 @@ class ChargePointSimulator:
             finally:
                 await websocket.close()
         except (OSError, WebSocketException) as error:
-            raise ConnectionLost(describe(error, self.config.url)) from error
+            raise lost(error, self.config.url) from error
 
     async def _hold(self, websocket: ClientConnection) -> bool:
         """Read and work at once until the work is done, somebody halts it, or the connection ends."""
         if websocket.subprotocol != SUBPROTOCOL:
-            raise ConnectionLost(f"{self.config.url} does not speak {SUBPROTOCOL}")
+            raise ConnectionLost(NO_SUBPROTOCOL, url=self.config.url, subprotocol=SUBPROTOCOL)
         line = self.station.line = SimulatedChargePoint(self.station, websocket)
         reader, work = line.listen(), asyncio.create_task(self._work(line))
         halted = asyncio.create_task(self.station.halted.wait())
@@ -251,40 +281,14 @@ class ChargePointSimulator:
         self.station.online.set()
         self._tell("connected")
         await self.station.announce_all()
+        await self.station.settle_up()
         heart = asyncio.create_task(line.heartbeats())
         try:
-            await (self._charge_repeatedly() if self.config.autostart else asyncio.Event().wait())
+            await (self._visits.receive() if self.config.autostart else asyncio.Event().wait())
             while tasks := [charge.task for charge in self.station.charges if charge.task]:
                 await asyncio.wait(tasks)
         finally:
             heart.cancel()
-
-    async def _charge_repeatedly(self) -> None:
-        """Charge once, or again and again."""
-        while True:
-            await asyncio.sleep(self.config.pre_charge_delay)
-            await self._charge_once()
-            if not self.config.repeat:
-                return
-            await asyncio.sleep(self.config.interval)
-
-    async def _charge_once(self) -> None:
-        """Charge on connector 1; after a lost connection, see the same charge through."""
-        charge = self._charge
-        if charge is None or charge.transaction_id is None:
-            charge = self._charge = await self._charge_on_first()
-        if charge.task:
-            await asyncio.wait({charge.task})
-        self._refusal, self._charge = charge.refusal, None
-
-    async def _charge_on_first(self) -> Charge:
-        """The charge that is on connector 1, else a new one, as soon as it is in service and not reserved."""
-        first = self.station.connectors[1]
-        while first.charge is None:
-            if outlet := self.station.outlet_for(self.config.rfid, 1):
-                return begin(self.station, outlet, self.config.rfid, authorize=True)
-            await asyncio.sleep(self.config.interval)
-        return first.charge
 
     def _tell(self, text: str) -> None:
         LOGGER.info("%s: %s", self.config.charge_point_id, text)

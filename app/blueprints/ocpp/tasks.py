@@ -8,6 +8,7 @@ from datetime import timedelta
 from celery import shared_task
 from flask import current_app
 
+from app.blueprints.ocpp import fleet_job
 from app.blueprints.ocpp.models import OcppMessage, Refusal
 from app.blueprints.ocpp.services import retention, totals
 from app.clock import utcnow
@@ -39,3 +40,13 @@ def verify_totals() -> int:
         log.error("an account's totals are not the sum of its rows: %s", difference)
         wrong += 1
     return wrong
+
+
+@shared_task(name="simulators.run", queue="simulators", acks_late=False)
+def run_simulators() -> None:
+    """Run the simulators that are wanted, for as long as any is; at most once at a time in a process.
+
+    Acknowledged before it begins: what runs for hours must not be delivered again, and beat rings for what is
+    lost.
+    """
+    fleet_job.job.run(current_app._get_current_object())  # type: ignore[attr-defined]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import inspect
+from sqlalchemy import insert, inspect
 
 from app.blueprints.accounts.models import AuditEntry, User
 from app.db import Base, UnitOfWork
@@ -35,6 +35,17 @@ def record(
     )
     work.add(entry)
     return entry
+
+
+def record_each(
+    work: UnitOfWork, user: User | None, action: str, subject: str, subject_ids: Iterable[object]
+) -> None:
+    """Remember one act on many rows, an entry each, in one statement."""
+    who = {"user_id": user.id if user else None, "username": user.username if user else ""}
+    what = {"action": action, "subject": subject, "details": {}}
+    entries = [{**who, **what, "subject_id": str(id)} for id in subject_ids]
+    if entries:
+        work.execute(insert(AuditEntry), entries)
 
 
 def values(row: Base) -> dict[str, Any]:

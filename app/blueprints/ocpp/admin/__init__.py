@@ -12,9 +12,9 @@ from app.blueprints.ocpp.admin.records import (
     MeterReadingAdmin,
     OcppMessageAdmin,
     RefusalAdmin,
-    SimulatorAdmin,
     TransactionAdmin,
 )
+from app.blueprints.ocpp.admin.simulators import SimulatorAdmin
 from app.blueprints.ocpp.admin.tidying import OddStopAdmin, UnknownTagAdmin
 from app.blueprints.ocpp.models import (
     Charger,

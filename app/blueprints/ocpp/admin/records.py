@@ -12,10 +12,7 @@ from flask_babel import gettext, lazy_gettext, ngettext
 from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
-from wtforms import Form, PasswordField
-from wtforms.validators import NumberRange, Optional
 
-from app.admin_base import StaffView
 from app.blueprints.accounts.models import Account, User
 from app.blueprints.ocpp import orders, words
 from app.blueprints.ocpp.admin.bases import History, ReadOnly, caller_id, link_to_charger, of_charger
@@ -25,10 +22,9 @@ from app.blueprints.ocpp.models import (
     MeterReading,
     OcppMessage,
     Refusal,
-    Simulator,
     Transaction,
 )
-from app.db import UnitOfWork, db
+from app.db import db
 from app.domain_error import DomainError
 
 
@@ -217,48 +213,3 @@ class RefusalAdmin(History):
         "status": lazy_gettext("Answer"),
         "reason": lazy_gettext("Reason"),
     }
-
-
-class SimulatorAdmin(StaffView):
-    """Charge points made of software."""
-
-    column_list = ("name", "cp_path", "host", "ws_port", "rfid", "repeat")
-    column_details_exclude_list = ("password",)
-    column_searchable_list = ("name", "cp_path")
-    column_labels = {
-        "name": lazy_gettext("Name"),
-        "cp_path": lazy_gettext("Path"),
-        "host": lazy_gettext("Host"),
-        "ws_port": lazy_gettext("Port"),
-        "rfid": lazy_gettext("Id tag"),
-        "repeat": lazy_gettext("Repeat"),
-        "username": lazy_gettext("User name"),
-        "password": lazy_gettext("Password"),
-    }
-    form_columns = ("name", "cp_path", "host", "ws_port", "rfid", "repeat", "username", "password")
-    form_overrides = {"password": PasswordField}
-    form_args = {
-        "cp_path": {"description": lazy_gettext("What follows the port; its last part is the charger's id.")},
-        "ws_port": {"validators": [NumberRange(1, 65535)]},
-        "rfid": {"validators": [Optional()]},
-        "password": {
-            "description": lazy_gettext("Empty: unchanged."),
-            "render_kw": {"autocomplete": "new-password"},
-        },
-    }
-
-    def change(self, work: UnitOfWork, form: Form, row: Simulator) -> None:
-        """Write the form; an empty password field leaves the password as it is."""
-        kept = row.password
-        super().change(work, form, row)
-        self._fill(row, kept)
-
-    def make(self, work: UnitOfWork, form: Form) -> Simulator:
-        """A new simulator."""
-        row: Simulator = super().make(work, form)
-        self._fill(row, "")
-        return row
-
-    def _fill(self, row: Simulator, password: str) -> None:
-        row.username, row.password = row.username or "", row.password or password
-        row.rfid = row.rfid or "FFFFFFFF"

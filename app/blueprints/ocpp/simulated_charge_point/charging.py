@@ -8,7 +8,7 @@ from ocpp.v16.enums import AuthorizationStatus, ChargePointStatus, ReadingContex
 from .clock import happens, timestamp
 from .configuration import Configuration
 from .connectors import Charge, Connector
-from .errors import CallFailed, ConnectionLost
+from .errors import TAG_MAY_NOT_CHARGE, TAG_REFUSED, CallFailed, ConnectionLost, Trouble
 from .smart_charging import PHASES, VOLTS, InstalledProfile, Profile
 from .station import Station
 
@@ -45,7 +45,7 @@ async def _charge(station: Station, connector: Connector, charge: Charge) -> Non
             await _deliver_energy(station, connector, charge)
             await _stop(station, connector, charge)
     except (CallFailed, ConnectionLost) as error:
-        _refuse(station, charge, str(error))
+        _refuse(station, charge, error)
     finally:
         connector.meter_wh = connector.reading_wh
         connector.charge = None
@@ -59,8 +59,8 @@ def _belongs(installed: InstalledProfile, charge: Charge) -> bool:
     return transaction_id is not None and transaction_id == charge.transaction_id
 
 
-def _refuse(station: Station, charge: Charge, why: str) -> None:
-    charge.refusal = why
+def _refuse(station: Station, charge: Charge, why: Trouble) -> None:
+    charge.refusal = str(why)
     station.fail(why)
 
 
@@ -70,7 +70,8 @@ async def _is_welcome(station: Station, charge: Charge) -> bool:
         answer = await station.ask(call.Authorize(id_tag=charge.id_tag))
         station.cache[charge.id_tag.upper()] = answer.id_tag_info
         if answer.id_tag_info["status"] != AuthorizationStatus.accepted:
-            _refuse(station, charge, f"id tag {charge.id_tag} is refused: {answer.id_tag_info['status']}")
+            status = answer.id_tag_info["status"]
+            _refuse(station, charge, Trouble(TAG_REFUSED, id_tag=charge.id_tag, status=status))
             return False
     return not charge.ended.is_set()
 
@@ -96,8 +97,9 @@ async def _start(station: Station, connector: Connector, charge: Charge) -> bool
     )
     answer = await station.deliver(request)
     charge.transaction_id = answer.transaction_id
-    if answer.id_tag_info["status"] != AuthorizationStatus.accepted:
-        _refuse(station, charge, f"id tag {charge.id_tag} may not charge: {answer.id_tag_info['status']}")
+    status = answer.id_tag_info["status"]
+    if status != AuthorizationStatus.accepted:
+        _refuse(station, charge, Trouble(TAG_MAY_NOT_CHARGE, id_tag=charge.id_tag, status=status))
         # OCPP 1.6, StopTransactionOnInvalidId: the transaction is there, so it is stopped.
         charge.end(Reason.de_authorized)
         await _stop(station, connector, charge)
@@ -122,7 +124,7 @@ async def _deliver_energy(station: Station, connector: Connector, charge: Charge
                 meter_values(connector, station.configuration, ReadingContext.sample_periodic)
             )
         except CallFailed as error:
-            station.fail(str(error))  # one reading less
+            station.fail(error)  # one reading less
 
 
 async def _stop(station: Station, connector: Connector, charge: Charge) -> None:

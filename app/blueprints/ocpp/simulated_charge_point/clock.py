@@ -1,7 +1,7 @@
 """Time as a simulated charge point needs it: OCPP timestamps, and waits that an event cuts short."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ocpp.exceptions import PropertyConstraintViolationError
 
@@ -9,9 +9,13 @@ from ocpp.exceptions import PropertyConstraintViolationError
 LONGEST_WAIT_S = 1e9
 
 
-def timestamp() -> str:
-    """Now, as OCPP writes it: UTC, milliseconds, ``Z``."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def timestamp(in_s: float = 0) -> str:
+    """Now, or in so many seconds, as OCPP writes it: UTC, milliseconds, ``Z``."""
+    return (
+        (datetime.now(UTC) + timedelta(seconds=in_s))
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
 
 
 def parse_time(text: str) -> datetime:

@@ -2,6 +2,7 @@
 
 import base64
 import math
+import random
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
@@ -10,7 +11,9 @@ from urllib.parse import quote, unquote
 class SimulatorConfig:
     """Where the charge point connects and how its car charges (contract §5).
 
-    Times are seconds and may be fractions; energy is kWh. With ``autostart`` off it charges only when the
+    Times are seconds and may be fractions; energy is kWh. A charge takes between ``kwh_min`` and ``kwh_max``,
+    however short ``duration`` is, unless ``power_kw`` is given: then it takes what that power delivers in
+    ``duration``, and the other two do not count. With ``autostart`` off it charges only when the
     central system says so, and stays connected until it is stopped. ``connect_attempts`` bounds the tries for
     the very first connection (None: for ever). Raises ValueError for what no charge point can do.
     """
@@ -27,6 +30,7 @@ class SimulatorConfig:
     repeat: bool = False
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    power_kw: float | None = None
     connectors: int = 1
     autostart: bool = True
     connect_attempts: int | None = None
@@ -44,6 +48,8 @@ class SimulatorConfig:
             raise ValueError("interval is a number of seconds above zero")
         if not 0 <= self.kwh_min <= self.kwh_max < math.inf:
             raise ValueError("kwh_min and kwh_max are zero or more, and kwh_min is not the larger")
+        if self.power_kw is not None and not 0 < self.power_kw < math.inf:
+            raise ValueError("power_kw is a number of kilowatts above zero")
         if not 1 <= self.ws_port <= 65535:
             raise ValueError("ws_port is a port number, 1 to 65535")
         if self.connectors < 1:
@@ -53,8 +59,8 @@ class SimulatorConfig:
 
     @property
     def charge_point_id(self) -> str:
-        """The last segment of the path, percent-decoded (OCPP-J 1.6, 3.1.1)."""
-        return unquote(self.cp_path.strip("/").rpartition("/")[2])
+        """The id in ``cp_path``."""
+        return charge_point_id(self.cp_path)
 
     @property
     def url(self) -> str:
@@ -62,9 +68,20 @@ class SimulatorConfig:
         host = f"[{self.host}]" if ":" in self.host and not self.host.startswith("[") else self.host
         return f"ws://{host}:{self.ws_port}/{quote(self.cp_path.lstrip('/'), safe='/:@%~')}"
 
+    def energy_kwh(self) -> float:
+        """What the next charge is to take."""
+        if self.power_kw is not None:
+            return self.power_kw * self.duration / 3600
+        return random.uniform(self.kwh_min, self.kwh_max)
+
     def headers(self, password: str | None) -> dict[str, str]:
         """HTTP Basic authentication (security whitepaper, profile 1); the name is the id unless given."""
         if self.username is None and not password:
             return {}
         credentials = f"{self.username or self.charge_point_id}:{password or ''}"
         return {"Authorization": "Basic " + base64.b64encode(credentials.encode()).decode()}
+
+
+def charge_point_id(cp_path: str) -> str:
+    """The id in the path that a charge point connects to: its last part, percent-decoded (OCPP-J, 3.1.1)."""
+    return unquote(cp_path.strip("/").rpartition("/")[2])

@@ -21,7 +21,7 @@ from websockets.typing import Subprotocol
 
 from .clock import happens
 from .core import CoreCommands
-from .errors import CallFailed, ConnectionLost
+from .errors import FAILED, LOST, NO_ANSWER, CallFailed, ConnectionLost
 from .maintenance import MaintenanceCommands
 from .profiles import ProfileCommands
 from .security import SecurityCommands
@@ -35,6 +35,8 @@ CLOSE_TIMEOUT_S = 0.8
 LOGGER = logging.getLogger("ocpp.simulator")
 # Without a log of its own, a program's terminal is not one.
 LOGGER.addHandler(logging.NullHandler())
+# Every frame, apart: hundreds of charge points fill a log with them.
+FRAMES = LOGGER.getChild("frames")
 
 # A schema check takes less time than its way to a thread and back.
 messages.ASYNC_VALIDATION = False
@@ -75,7 +77,7 @@ class SimulatedChargePoint(
     def __init__(self, station: Station, websocket: ClientConnection) -> None:
         config = station.config
         super().__init__(
-            config.charge_point_id, websocket, response_timeout=config.call_timeout, logger=LOGGER
+            config.charge_point_id, websocket, response_timeout=config.call_timeout, logger=FRAMES
         )
         self.station = station
         self.afterwards: list[Callable[[], object]] = []
@@ -95,14 +97,14 @@ class SimulatedChargePoint(
         try:
             await asyncio.wait({question, self._reader or question}, return_when=asyncio.FIRST_COMPLETED)
             if not question.done():
-                raise ConnectionLost("the connection was lost")
+                raise ConnectionLost(LOST)
             return question.result()
         except ConnectionClosed as error:
-            raise ConnectionLost("the connection was lost") from error
+            raise ConnectionLost(LOST) from error
         except TimeoutError as error:
-            raise CallFailed(f"{type(request).__name__} got no answer in time") from error
+            raise CallFailed(NO_ANSWER, action=type(request).__name__) from error
         except (OCPPError, UnknownCallErrorCodeError) as error:
-            raise CallFailed(f"{type(request).__name__} failed: {error}") from error
+            raise CallFailed(FAILED, action=type(request).__name__, error=error) from error
         finally:
             question.cancel()
 

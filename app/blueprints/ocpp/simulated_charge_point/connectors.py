@@ -7,6 +7,7 @@ from time import monotonic
 
 from ocpp.v16.enums import ChargePointStatus, Reason
 
+from .clock import timestamp
 from .smart_charging import Profile
 
 
@@ -18,6 +19,17 @@ class Reservation:
     id_tag: str
     parent_id_tag: str | None
     expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """A transaction whose end the central system has not been told, as far as the charge point knows it."""
+
+    connector_id: int
+    transaction_id: int
+    meter_wh: int
+    ended_at: str
+    reason: str
 
 
 @dataclass
@@ -36,7 +48,7 @@ class Charge:
     """One car on one connector, from the presented card to the stopped transaction."""
 
     id_tag: str
-    target_wh: int
+    target_wh: float
     duration_s: float
     meter_start_wh: int
     authorize: bool
@@ -48,6 +60,7 @@ class Charge:
     refusal: str | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
+    ended_at: str | None = None
     _clock_s: float | None = None
     _final_wh: int | None = None
 
@@ -57,7 +70,7 @@ class Charge:
 
     def stop_energy(self) -> None:
         """Open the contactor: the meter stands, however long its last reading takes to arrive."""
-        self._final_wh = self.energy_wh
+        self._final_wh, self.ended_at = self.energy_wh, timestamp()
 
     @property
     def left_s(self) -> float:
@@ -74,9 +87,16 @@ class Charge:
     @property
     def energy_wh(self) -> int:
         """Delivered so far."""
+        return self.energy_in(0)
+
+    def energy_in(self, seconds: float) -> int:
+        """What will have been delivered then, if nobody ends the charge before."""
         if self._final_wh is not None:
             return self._final_wh
-        return 0 if self._clock_s is None else round(self.target_wh * self.progress)
+        if self._clock_s is None:
+            return 0
+        ahead = seconds / self.duration_s if self.duration_s > 0 else 0.0
+        return round(self.target_wh * min(1.0, self.progress + ahead))
 
     @property
     def power_w(self) -> float:
@@ -112,4 +132,19 @@ class Connector:
     @property
     def reading_wh(self) -> int:
         """The meter's register now."""
-        return self.meter_wh if self.charge is None else self.charge.meter_start_wh + self.charge.energy_wh
+        return self.reading_in(0)
+
+    def reading_in(self, seconds: float) -> int:
+        """The meter's register then."""
+        if self.charge is None:
+            return self.meter_wh
+        return self.charge.meter_start_wh + self.charge.energy_in(seconds)
+
+    def unsettled_in(self, seconds: float) -> Unsettled | None:
+        """What will be left to tell if the power fails then."""
+        charge = self.charge
+        if charge is None or charge.transaction_id is None:
+            return None
+        reason = charge.reason if charge.ended_at else Reason.power_loss
+        ended_at = charge.ended_at or timestamp(seconds)
+        return Unsettled(self.number, charge.transaction_id, self.reading_in(seconds), ended_at, str(reason))

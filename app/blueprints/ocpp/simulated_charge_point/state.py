@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+# Said of one that is wanted and has nobody yet to run it.
+WAITING = "waiting"
+
 
 class SimulatorState(StrEnum):
     """What a simulator is doing, in one word."""

@@ -1,8 +1,8 @@
 """The station behind the connection: what it was made to keep, and its ways to speak."""
 
 import asyncio
-import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from ocpp.v16 import call
@@ -11,8 +11,8 @@ from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus, Reason
 from .clock import timestamp
 from .config import SimulatorConfig
 from .configuration import Configuration
-from .connectors import Charge, Connector, Job
-from .errors import CallFailed, ConnectionLost
+from .connectors import Charge, Connector, Job, Unsettled
+from .errors import OFFLINE, UNDELIVERED, CallFailed, ConnectionLost, Trouble
 from .smart_charging import InstalledProfile, Profile
 
 
@@ -32,12 +32,14 @@ class Station:
     def __init__(self, config: SimulatorConfig, tell: Callable[[str], None]) -> None:
         self.config = config
         self.tell = tell
-        self.last_error: str | None = None
+        self.trouble: Trouble | None = None
         self.firmware_updates = 0
         self.charges_done = 0
         self.configuration = Configuration(config.connectors, config.interval)
         self.configuration["AuthorizationKey"] = config.password or ""
         self.connectors = {number: Connector(number) for number in range(config.connectors + 1)}
+        self.unsettled: list[Unsettled] = []
+        self._recalled_wh = 0
         self.cache: dict[str, dict[str, str]] = {}
         self.local_list: dict[str, dict[str, str]] = {}
         self.local_list_version = 0
@@ -67,9 +69,10 @@ class Station:
 
     async def power_off(self) -> bool:
         """End whatever still runs. Return whether every transaction's end was delivered."""
-        lost = [charge.transaction_id for charge in self.charges if charge.transaction_id is not None]
-        for transaction_id in lost:
-            self.fail(f"switched off before the end of transaction {transaction_id} was delivered")
+        lost = self._open()
+        for one in lost:
+            self.fail(Trouble(UNDELIVERED, transaction_id=one.transaction_id))
+        self.unsettled += lost
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -100,7 +103,7 @@ class Station:
     @property
     def energy_wh(self) -> int:
         """Delivered since the simulator was made, all connectors together."""
-        return sum(connector.reading_wh for connector in self.outlets)
+        return sum(connector.reading_wh for connector in self.outlets) - self._recalled_wh
 
     def set_heartbeat(self, interval_s: int) -> None:
         """Take the interval that BootNotification.conf names; 0 leaves it to us (OCPP 1.6, 4.2)."""
@@ -108,10 +111,10 @@ class Station:
             self.configuration["HeartbeatInterval"] = str(interval_s)
         self.heartbeat_changed.set()
 
-    def fail(self, error: str) -> None:
+    def fail(self, trouble: Trouble) -> None:
         """Keep and tell what went wrong."""
-        self.last_error = error
-        self.tell(error)
+        self.trouble = trouble
+        self.tell(str(trouble))
 
     def halt(self, reason: Reason) -> None:
         """Ask the session to end its charges for a reason and hang up."""
@@ -134,14 +137,33 @@ class Station:
         try:
             await work
         except (ConnectionLost, CallFailed) as error:
-            self.fail(str(error))
+            self.fail(error)
+
+    # What a charge point knows after a power cut
+
+    def memory(self, in_s: float) -> dict[str, Any]:
+        """The registers of the meters and the transactions not yet settled, as JSON can hold them."""
+        meters = {str(outlet.number): outlet.reading_in(in_s) for outlet in self.outlets}
+        unsettled = (*self.unsettled, *self._open(in_s))
+        return {"meters": meters, "unsettled": [asdict(one) for one in unsettled]}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Know again what an earlier run of this charge point knew."""
+        for number, meter_wh in memory.get("meters", {}).items():
+            if outlet := self.connectors.get(int(number)):
+                outlet.meter_wh = meter_wh
+                self._recalled_wh += meter_wh
+        self.unsettled = [Unsettled(**one) for one in memory.get("unsettled", ())]
+
+    def _open(self, in_s: float = 0) -> list[Unsettled]:
+        return [one for outlet in self.outlets if (one := outlet.unsettled_in(in_s))]
 
     # Speaking
 
     async def ask(self, request: object) -> Any:
         """Send a CALL over the connection there is. Raises ConnectionLost or CallFailed."""
         if self.line is None:
-            raise ConnectionLost("not connected")
+            raise ConnectionLost(OFFLINE)
         return await self.line.ask(request)
 
     async def report(self, request: object) -> None:
@@ -153,7 +175,7 @@ class Station:
         except ConnectionLost:
             return
         except CallFailed as error:
-            self.fail(str(error))
+            self.fail(error)
 
     async def deliver(self, request: object) -> Any:
         """Send a transaction's message until it is answered, over as many connections as it takes.
@@ -172,6 +194,22 @@ class Station:
                 if failures >= int(self.configuration["TransactionMessageAttempts"]):
                     raise
                 await asyncio.sleep(failures * int(self.configuration["TransactionMessageRetryInterval"]))
+
+    async def settle_up(self) -> None:
+        """Tell the ends of transactions that the power failed in, or that nobody was there to hear of."""
+        while self.unsettled:
+            one = self.unsettled[0]
+            request = call.StopTransaction(
+                meter_stop=one.meter_wh,
+                timestamp=one.ended_at,
+                transaction_id=one.transaction_id,
+                reason=Reason(one.reason),
+            )
+            try:
+                await self.deliver(request)
+            except CallFailed as error:
+                self.fail(error)
+            self.unsettled.remove(one)
 
     async def show(self, connector: Connector, status: ChargePointStatus) -> None:
         """Set a connector's status and send its StatusNotification."""
@@ -220,7 +258,7 @@ class Station:
         reservation, connector.reservation = connector.reservation, None
         connector.charge = Charge(
             id_tag=id_tag,
-            target_wh=round(1000 * random.uniform(self.config.kwh_min, self.config.kwh_max)),
+            target_wh=1000 * self.config.energy_kwh(),
             duration_s=self.config.duration,
             meter_start_wh=connector.meter_wh,
             authorize=authorize,
