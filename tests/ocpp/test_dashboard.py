@@ -16,7 +16,8 @@ import pytest
 from flask import Flask
 
 from app.blueprints.accounts.services import create_token, create_user
-from app.blueprints.ocpp import dispatch, feed
+from app.blueprints.ocpp import dispatch
+from app.blueprints.ocpp.feeds import chargers as feed
 from app.blueprints.ocpp.models import OcppMessage
 from app.blueprints.ocpp.services import message_log, overview
 from app.clock import utcnow

@@ -18,12 +18,12 @@ from flask_babel import force_locale
 from sqlalchemy import Connection, delete, event, update
 from websockets.asyncio.server import serve
 
-from app.blueprints.ocpp import fleet as fleets
 from app.blueprints.ocpp import simulator_words
-from app.blueprints.ocpp.fleet import Fleet, Look
-from app.blueprints.ocpp.fleet_job import Job
-from app.blueprints.ocpp.fleet_member import Report
-from app.blueprints.ocpp.ledger import DatabaseLedger
+from app.blueprints.ocpp.fleet import fleet as fleets
+from app.blueprints.ocpp.fleet.fleet import Fleet, Look
+from app.blueprints.ocpp.fleet.job import Job
+from app.blueprints.ocpp.fleet.ledger import DatabaseLedger
+from app.blueprints.ocpp.fleet.member import Report
 from app.blueprints.ocpp.models import Simulator
 from app.blueprints.ocpp.services import simulators
 from app.blueprints.ocpp.tasks import run_simulators
@@ -44,7 +44,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks and leases of tests are short."""
     for name, seconds in {"LOOK_EVERY_S": 0.05, "STEP_S": 0.01, "GRACE_S": 2}.items():
         monkeypatch.setattr(fleets, name, seconds)
-    monkeypatch.setattr("app.blueprints.ocpp.fleet_member.METER_EVERY_S", 0.2)
+    monkeypatch.setattr("app.blueprints.ocpp.fleet.member.METER_EVERY_S", 0.2)
 
 
 @pytest.fixture
@@ -389,7 +389,7 @@ async def test_without_its_database_a_simulator_runs_for_as_long_as_it_is_surely
 ) -> None:
     for name, seconds in {"LEASE_S": 1.2, "MARGIN_S": 0.2, "RENEW_EVERY_S": 0.1}.items():
         monkeypatch.setattr(fleets, name, seconds)
-    monkeypatch.setattr("app.blueprints.ocpp.ledger.LEASE_S", 1.2)
+    monkeypatch.setattr("app.blueprints.ocpp.fleet.ledger.LEASE_S", 1.2)
     monkeypatch.setattr("app.blueprints.ocpp.services.simulator_work.LEASE_S", 1.2)
     async with central_system() as central:
         (id,) = make(central, **MINUTES)

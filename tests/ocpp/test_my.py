@@ -13,10 +13,11 @@ from sqlalchemy import insert
 
 from app.blueprints.accounts.models import Account
 from app.blueprints.accounts.services import create_token
-from app.blueprints.ocpp import dispatch, my, my_plots
+from app.blueprints.ocpp import dispatch
 from app.blueprints.ocpp.models import Transaction
 from app.blueprints.ocpp.services import drivers
 from app.blueprints.ocpp.services.drivers import Period
+from app.blueprints.ocpp.views import my, my_plots
 from app.clock import utcnow
 from app.db import UnitOfWork
 from tests.clients import Browser

@@ -13,8 +13,9 @@ import pytest
 from openpyxl import load_workbook
 
 from app.blueprints.accounts.models import Account
-from app.blueprints.ocpp import exports, my_files
+from app.blueprints.ocpp import exports
 from app.blueprints.ocpp.models import Transaction
+from app.blueprints.ocpp.views import my_files
 from app.config import ROOT
 from app.db import UnitOfWork
 from tests.clients import Browser

@@ -16,7 +16,8 @@ from flask import Flask
 
 from app.blueprints.accounts.models import Account
 from app.blueprints.accounts.services import add_credit, users
-from app.blueprints.ocpp import live, my_feed
+from app.blueprints.ocpp import live
+from app.blueprints.ocpp.feeds import own as my_feed
 from app.db import UnitOfWork, db
 from tests.clients import Browser
 from tests.databases import both_databases

@@ -12,7 +12,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.blueprints.ocpp.errors import SimulatorsExist
-from app.blueprints.ocpp.fleet_member import Report
+from app.blueprints.ocpp.fleet.member import Report
 from app.blueprints.ocpp.models import Simulator
 from app.blueprints.ocpp.services import simulator_work, simulators
 from app.blueprints.ocpp.simulated_charge_point.errors import Trouble

@@ -8,7 +8,7 @@ from datetime import timedelta
 from celery import shared_task
 from flask import current_app
 
-from app.blueprints.ocpp import fleet_job
+from app.blueprints.ocpp.fleet import job as fleet_job
 from app.blueprints.ocpp.models import OcppMessage, Refusal
 from app.blueprints.ocpp.services import retention, totals
 from app.clock import utcnow

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Table, bindparam, select, update
 
 from app import leases
-from app.blueprints.ocpp.fleet import LEASE_S
-from app.blueprints.ocpp.fleet_member import Assignment, Report
+from app.blueprints.ocpp.fleet.fleet import LEASE_S
+from app.blueprints.ocpp.fleet.member import Assignment, Report
 from app.blueprints.ocpp.models import Simulator
 from app.blueprints.ocpp.models.simulators import RUNNING, STOPPED
 from app.blueprints.ocpp.simulated_charge_point.errors import N_, UNFORESEEN, Trouble

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from flask import Flask
 
 from app.blueprints.ocpp import dispatch, live
+from app.blueprints.ocpp.feeds.streams import Audience, Stream
 from app.blueprints.ocpp.services import overview
-from app.blueprints.ocpp.streams import Audience, Stream
 from app.db import db
 
 # Event streams of the dashboard that one process serves at a time.

@@ -12,9 +12,9 @@ from flask import Flask
 
 from app.blueprints.accounts.models import Account
 from app.blueprints.ocpp import dispatch, live
+from app.blueprints.ocpp.feeds.streams import Audience, Stream
 from app.blueprints.ocpp.services import drivers
 from app.blueprints.ocpp.services.drivers import Running
-from app.blueprints.ocpp.streams import Audience, Stream
 from app.db import UnitOfWork, db
 
 # Event streams of drivers that one process serves at a time, and how many of them one account may have.

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app import access
 from app.blueprints.ocpp import dispatch, forms, words
-from app.blueprints.ocpp.feed import Viewer, feed_of, rows_of
+from app.blueprints.ocpp.feeds.chargers import Viewer, feed_of, rows_of
 from app.blueprints.ocpp.services import message_log, overview
 from app.blueprints.ocpp.views import bp
 from app.clock import utcnow

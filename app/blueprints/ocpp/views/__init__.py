@@ -7,7 +7,8 @@ from app.blueprints.ocpp import cli, engine, models, sockets  # noqa: F401 - tab
 
 bp = Domain("ocpp", __name__)
 
-from app.blueprints.ocpp import api, my, my_api, my_files, pages  # noqa: E402, F401 - they hang their views on bp
+# They hang their views on bp.
+from app.blueprints.ocpp.views import api, my, my_api, my_files, pages  # noqa: E402, F401
 
 
 def init_app(app: Flask) -> None:

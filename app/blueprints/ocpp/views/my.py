@@ -10,10 +10,11 @@ from flask_babel import gettext
 
 from app import access, clock
 from app.blueprints.accounts.models import Account
-from app.blueprints.ocpp import dispatch, forms, my_feed, my_files, my_plots, own, words
+from app.blueprints.ocpp import dispatch, forms, words
+from app.blueprints.ocpp.feeds import own as my_feed
 from app.blueprints.ocpp.models import Transaction
 from app.blueprints.ocpp.services import drivers
-from app.blueprints.ocpp.views import bp
+from app.blueprints.ocpp.views import bp, my_files, my_plots, own
 from app.clock import utcnow
 from app.db import db
 

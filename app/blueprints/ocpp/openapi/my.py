@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from app.blueprints.ocpp.errors import NoAccount
-from app.blueprints.ocpp.my_feed import Watch
-from app.blueprints.ocpp.openapi_schemas import CONNECTOR_NUMBER, POWER, STATUS
+from app.blueprints.ocpp.feeds.own import Watch
+from app.blueprints.ocpp.feeds.streams import TooManyViewers
+from app.blueprints.ocpp.openapi.schemas import CONNECTOR_NUMBER, POWER, STATUS
 from app.blueprints.ocpp.services import curves
 from app.blueprints.ocpp.services.drivers import MAX_RUNNING
-from app.blueprints.ocpp.streams import TooManyViewers
 from app.domain_error import NotFound
 from app.openapi_base import Node, answer, array, in_path, of, record, ref, refusals, time
 

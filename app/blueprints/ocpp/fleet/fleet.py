@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.blueprints.ocpp.fleet_member import Assignment, Member, Report
+from app.blueprints.ocpp.fleet.member import Assignment, Member, Report
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from typing import Any
 from celery.signals import worker_ready, worker_shutting_down
 from flask import Flask
 
-from app.blueprints.ocpp.fleet import Fleet
-from app.blueprints.ocpp.ledger import DatabaseLedger
+from app.blueprints.ocpp.fleet.fleet import Fleet
+from app.blueprints.ocpp.fleet.ledger import DatabaseLedger
 from app.leases import new_holder
 from app.logs import active
 

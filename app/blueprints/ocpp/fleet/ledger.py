@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from flask import Flask
 
 from app import leases
-from app.blueprints.ocpp.fleet import LEASE_S, Look
-from app.blueprints.ocpp.fleet_member import Assignment, Report
+from app.blueprints.ocpp.fleet.fleet import LEASE_S, Look
+from app.blueprints.ocpp.fleet.member import Assignment, Report
 from app.blueprints.ocpp.models import Simulator
 from app.blueprints.ocpp.services import simulator_work
 from app.db import db, unit_of_work

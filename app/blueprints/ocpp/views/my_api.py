@@ -6,10 +6,10 @@ from flask import Response, current_app
 from flask.typing import ResponseReturnValue
 
 from app import access
-from app.blueprints.ocpp import my_feed, my_plots, own
+from app.blueprints.ocpp.feeds import own as my_feed
 from app.blueprints.ocpp.services import drivers
 from app.blueprints.ocpp.services.overview import iso, kwh
-from app.blueprints.ocpp.views import bp
+from app.blueprints.ocpp.views import bp, my_plots, own
 from app.db import db
 
 NO_STORE = {"Cache-Control": "no-store"}

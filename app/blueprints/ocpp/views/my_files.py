@@ -11,12 +11,12 @@ from flask_babel import force_locale, get_locale, gettext, to_user_timezone
 
 from app import access
 from app.blueprints.accounts.models import Account
-from app.blueprints.ocpp import exports, forms, own, words
+from app.blueprints.ocpp import exports, forms, words
 from app.blueprints.ocpp.errors import BadParameter, TooManySessions
 from app.blueprints.ocpp.models import Transaction
 from app.blueprints.ocpp.services import drivers
 from app.blueprints.ocpp.services.drivers import Period
-from app.blueprints.ocpp.views import bp
+from app.blueprints.ocpp.views import bp, own
 from app.clock import utcnow
 from app.db import db
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from app import access
-from app.blueprints.ocpp import forms, openapi_commands, openapi_my
+from app.blueprints.ocpp import forms
 from app.blueprints.ocpp.errors import BadParameter
-from app.blueprints.ocpp.feed import Viewer
-from app.blueprints.ocpp.openapi_schemas import EXAMPLES, SCHEMAS
+from app.blueprints.ocpp.feeds.chargers import Viewer
+from app.blueprints.ocpp.feeds.streams import TooManyViewers
+from app.blueprints.ocpp.openapi import commands as openapi_commands
+from app.blueprints.ocpp.openapi import my as openapi_my
+from app.blueprints.ocpp.openapi.schemas import EXAMPLES, SCHEMAS
 from app.blueprints.ocpp.services import history
-from app.blueprints.ocpp.streams import TooManyViewers
 from app.domain_error import DomainError, NotFound
 from app.openapi_base import Fragment, Node, answer, array, in_path, in_query, of, record, ref, refusals
 

@@ -1,0 +1,1 @@
+"""The simulators that the worker runs: a job a process, a member a simulator, a ledger in the database."""
