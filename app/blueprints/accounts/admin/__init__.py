@@ -8,9 +8,10 @@ from app.admin_base import StaffView
 from app.blueprints.accounts.admin.audit import AuditAdmin
 from app.blueprints.accounts.admin.credit import AccountAdmin, CreditAdmin
 from app.blueprints.accounts.admin.rfids import RfidAdmin
+from app.blueprints.accounts.admin.tag_imports import TagImportAdmin
 from app.blueprints.accounts.admin.tokens import TokenAdmin
 from app.blueprints.accounts.admin.users import UserAdmin
-from app.blueprints.accounts.models import RFID, Account, ApiToken, AuditEntry, Credit, User
+from app.blueprints.accounts.models import RFID, Account, ApiToken, AuditEntry, Credit, TagImport, User
 from app.db import db
 
 CATEGORY = lazy_gettext("Accounts")
@@ -21,6 +22,9 @@ def views() -> list[StaffView]:
     return [
         UserAdmin(User, db, lazy_gettext("Users"), CATEGORY, "admin_user", "users"),
         RfidAdmin(RFID, db, lazy_gettext("RFID tags"), CATEGORY, "admin_rfid", "rfids"),
+        TagImportAdmin(
+            TagImport, db, lazy_gettext("Files of tags"), CATEGORY, "admin_tag_import", "tag-imports"
+        ),
         AccountAdmin(Account, db, lazy_gettext("Energy accounts"), CATEGORY, "admin_account", "accounts"),
         CreditAdmin(Credit, db, lazy_gettext("Credits"), CATEGORY, "admin_credit", "credits"),
         TokenAdmin(ApiToken, db, lazy_gettext("API tokens"), CATEGORY, "admin_token", "tokens"),

@@ -34,6 +34,7 @@ def _upper(text: str | None) -> str | None:
 class RfidAdmin(StaffView):
     """Drivers' cards."""
 
+    list_template = "accounts/admin/rfids.html"
     column_list = ("rfid", "user", "allowed", "expires_at", "parent", "added_on")
     column_details_list = column_list
     column_searchable_list = ("rfid", "user.username", "parent")
