@@ -167,6 +167,8 @@ def test_fifty_thousand_tags_hold_no_charger_up(site: Site, capsys: pytest.Captu
         told.append(desk.wait_for(id, "checked", "bad"))
         desk.decide(id, "confirm")
         told.append(desk.wait_for(id, "applied", "stale", "failed"))
+        desk.get("/admin/rfids/export/csv/")
+        desk.get("/admin/rfids/export/xlsx/")
 
     with Load(site.server.port, CHARGERS) as load:
         load.connect()

@@ -11,6 +11,7 @@ from wtforms import Field, Form, ValidationError
 
 from app.admin_base import StaffView
 from app.blueprints.accounts.admin.picking import PICK_USER
+from app.blueprints.accounts.admin.tag_exports import TagExports
 from app.blueprints.accounts.errors import BadRfid
 from app.blueprints.accounts.models import RFID
 from app.blueprints.accounts.services import rfids
@@ -31,7 +32,7 @@ def _upper(text: str | None) -> str | None:
     return text.strip().upper() if text else text
 
 
-class RfidAdmin(StaffView):
+class RfidAdmin(TagExports, StaffView):
     """Drivers' cards."""
 
     list_template = "accounts/admin/rfids.html"
