@@ -263,6 +263,39 @@ def test_when_the_preview_is_no_longer_true_nothing_is_written(staff, work, joe,
 
 
 @both_databases
+def test_an_edit_that_is_under_way_is_waited_for_and_not_overwritten(app, staff, work, joe):
+    id = checked(staff, FILE)
+    decide(staff, id, "confirm")
+    work.commit()
+    edited, may_end, wrote = threading.Event(), threading.Event(), []
+
+    def edit():
+        with app.app_context(), unit_of_work() as other:
+            other.scalars(select(RFID)).one().allowed = False
+            other.flush()
+            edited.set()
+            may_end.wait(10)
+
+    def write():
+        with app.app_context():
+            wrote.append(tasks.apply_tag_file(id))
+
+    editing, writing = threading.Thread(target=edit), threading.Thread(target=write)
+    editing.start()
+    edited.wait(10)
+    writing.start()
+    writing.join(0.3)
+    assert wrote == []
+    may_end.set()
+    editing.join()
+    writing.join()
+
+    assert wrote == [False]
+    assert row(work, id).state == "stale"
+    assert tags(work) == {"AAAAAAAA": (None, False)}
+
+
+@both_databases
 def test_what_was_overtaken_is_checked_again_and_then_written(staff, work, joe):
     id = checked(staff, FILE)
     decide(staff, id, "confirm")
@@ -367,6 +400,7 @@ def test_what_somebody_confirmed_who_was_locked_since_is_not_written(app, staff,
     assert row(work, id).state == "checked"
     assert "other, who confirmed it, may no longer do so" in page(staff, id)
     decide(staff, id, "confirm")
+    assert "may no longer do so" not in page(staff, id)
     assert tasks.apply_tag_file(id)
 
 
@@ -405,7 +439,7 @@ def test_a_worker_whose_file_is_discarded_lets_go(staff, work, joe):
 
     with unit_of_work() as other:
         assert not tag_imports.tell_progress(other, id, holder, 1200, 500)
-        assert not tag_imports.store(other, id, holder, tag_rows.Findings(), [])
+        assert not tag_imports.store(other, id, holder, tag_imports.Result.of(tag_rows.Findings(), []))
     assert row(work, id).state == "discarded"
 
 
@@ -453,6 +487,28 @@ def test_what_nobody_rang_for_is_found(staff, work, joe):
 
     assert row(work, first).state == "checked"
     assert row(work, second).state == "applied"
+
+
+@both_databases
+def test_one_files_trouble_is_not_the_others(staff, work, joe, caplog):
+    broken, other = checked(staff, FILE), send(staff, FILE)
+    decide(staff, broken, "confirm")
+    work.get(TagFile, broken).rows = "no JSON"
+    work.commit()
+
+    assert tasks.find_tag_files() == 2
+
+    assert row(work, other).state == "checked"
+    assert row(work, broken).state == "confirmed"
+    assert f"file of tags {broken}" in caplog.text
+
+
+@both_databases
+def test_what_cannot_be_quoted_whole_is_quoted_in_part(staff, work):
+    id = checked(staff, b"rfid,user,allowed\n0A0B0C0D,jo\0e,True\n0A0B0C0E," + b"x" * 100_000 + b",True\n")
+
+    assert "there is no user " + "x" * 100 + "<" in staff.get(f"{SCREEN}/details/?id={id}").text
+    assert len(staff.get(f"{SCREEN}/problems/?id={id}").text) < 300
 
 
 def test_a_file_that_workers_die_of_fails_at_last(staff, work, joe):

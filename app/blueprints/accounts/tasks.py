@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import timedelta
 
@@ -12,6 +13,8 @@ from app.blueprints.accounts.services import tag_files, tag_imports, tag_rows
 from app.blueprints.accounts.services.tag_files import Note
 from app.clock import utcnow
 from app.db import db, unit_of_work
+
+log = logging.getLogger(__name__)
 
 # How long files of tags are remembered. What they did stays in the audit trail.
 KEPT = timedelta(days=90)
@@ -34,11 +37,11 @@ def read_tag_file(import_id: int) -> bool:
     db.session.rollback()  # nothing is held while the file is read
     try:
         lines = tag_files.read_upload(upload, tag_imports.MOST_LINES, notes, _Progress(import_id, holder))
-        findings = tag_rows.compared(db.session(), lines)
+        result = tag_imports.Result.of(tag_rows.compared(db.session(), lines), notes)
     except _Lost:
         return False
     with unit_of_work() as work:
-        return tag_imports.store(work, import_id, holder, findings, notes)
+        return tag_imports.store(work, import_id, holder, result)
 
 
 @shared_task(name="accounts.apply_tag_file", queue="maintenance")
@@ -58,7 +61,10 @@ def find_tag_files() -> int:
     found = tag_imports.waiting(db.session())
     db.session.rollback()
     for import_id, state in found:
-        (read_tag_file if state == "waiting" else apply_tag_file)(import_id)
+        try:
+            (read_tag_file if state == "waiting" else apply_tag_file)(import_id)
+        except Exception:  # one file's trouble is not the others'; it is tried again
+            log.exception("file of tags %d", import_id)
     return len(found)
 
 

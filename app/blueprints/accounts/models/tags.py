@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, LargeBinary, String, Text
-from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
+from sqlalchemy.orm import Mapped, deferred, mapped_column, relationship, validates
 
 from app.clock import utcnow
 from app.db import Base, Timestamp, UTCDateTime
@@ -62,9 +62,9 @@ class TagImport(Leased, Base):
     The worker does both; this row is what it has to do, and how far it is.
 
         waiting → checked → confirmed → applied
-           │         └──────────┴────→ stale       what it would do is no longer what staff were shown
-           ├→ bad                                  some lines cannot be imported
-           └→ failed                               workers died of it
+           ├→ bad               ├→ stale      it would do something else than staff were shown
+           │                    ├→ checked    whoever confirmed it has been locked since
+           └→ failed            └→ failed     workers died of it
 
     What has not been applied can be checked again (→ waiting) or discarded.
     """
@@ -98,9 +98,9 @@ class TagImport(Leased, Base):
     unchanged: Mapped[int] = mapped_column(default=0)
     # Bad lines in all, and the first of them: [number, kind, value].
     bad: Mapped[int] = mapped_column(default=0)
-    problems: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    problems: Mapped[list[Any]] = deferred(mapped_column(JSON, default=list))
     # The first changes, to look at before confirming: [rfid, before, after], each [user, allowed] or null.
-    sample: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    sample: Mapped[list[Any]] = deferred(mapped_column(JSON, default=list))
     # What else staff should know of it: [kind, value].
     notes: Mapped[list[Any]] = mapped_column(JSON, default=list)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,9 +22,11 @@ from app.blueprints.accounts.models import TagFile, TagImport, User
 from app.blueprints.accounts.services import audit, tag_rows
 from app.blueprints.accounts.services.tag_files import Note
 from app.blueprints.accounts.services.tag_rows import Deed, Findings
-from app.blueprints.accounts.tag_sentences import BadLine
+from app.blueprints.accounts.tag_sentences import LONGEST_QUOTE, BadLine
 from app.clock import utcnow
 from app.db import UnitOfWork
+
+log = logging.getLogger(__name__)
 
 # Of a file. While it is stored the web process does nothing else: 4 MB take less than 20 ms.
 MOST_MB = 4
@@ -71,6 +75,7 @@ def take(work: UnitOfWork, import_id: int, state: str, holder: str) -> bool:
         return False
     row = _row(work, import_id)
     if row.attempts >= MOST_ATTEMPTS:
+        log.warning("file of tags %d has failed: %d workers began it and died", row.id, row.attempts)
         row.state = "failed"
         _let_go(row)
         return False
@@ -91,23 +96,44 @@ def tell_progress(work: UnitOfWork, import_id: int, holder: str, total: int, don
     return True
 
 
-def store(work: UnitOfWork, import_id: int, holder: str, findings: Findings, notes: list[Note]) -> bool:
+@dataclass(frozen=True)
+class Result:
+    """What a check has found, ready to be stored: making it takes longer than others should wait."""
+
+    # Columns of the import.
+    told: dict[str, Any]
+    # Columns of its file.
+    kept: dict[str, Any]
+
+    @classmethod
+    def of(cls, findings: Findings, notes: list[Note]) -> Result:
+        """Pack findings up."""
+        bad, counts, shown = findings.bad, findings.counts, findings.shown
+        lines = findings.total + len(bad)
+        told = {
+            "state": "bad" if bad else "checked",
+            "lines": lines,
+            "done": lines,
+            "created": counts[Deed.CREATE],
+            "changed": counts[Deed.CHANGE],
+            "unchanged": counts[Deed.NOTHING],
+            "bad": len(bad),
+            "problems": [_told(line) for line in bad[:SHOWN]],
+            "sample": [] if bad else [*shown[Deed.CHANGE], *shown[Deed.CREATE]],
+            "notes": [list(note) for note in notes],
+        }
+        return cls(told, {"rows": None if bad else findings.as_json(), "report": _packed(bad)})
+
+
+def store(work: UnitOfWork, import_id: int, holder: str, result: Result) -> bool:
     """Keep what the checking has found; False when the lease has been lost."""
     row = _held(work, import_id, "waiting", holder)
     if row is None:
         return False
-    row.state, row.checked_on = "bad" if findings.bad else "checked", utcnow()
-    row.lines = row.done = findings.total + len(findings.bad)
-    row.created, row.changed, row.unchanged = (
-        findings.counts[deed] for deed in (Deed.CREATE, Deed.CHANGE, Deed.NOTHING)
-    )
-    row.bad = len(findings.bad)
-    row.problems = [[line.number, line.kind, line.value] for line in findings.bad[:SHOWN]]
-    row.sample = [] if findings.bad else [*findings.shown[Deed.CHANGE], *findings.shown[Deed.CREATE]]
-    row.notes = [list(note) for note in notes]
-    rows = None if findings.bad else findings.as_json()
-    kept = update(TagFile).where(TagFile.import_id == import_id)
-    work.execute(kept.values(rows=rows, report=_packed(findings.bad)))
+    for name, value in result.told.items():
+        setattr(row, name, value)
+    row.checked_on = utcnow()
+    work.execute(update(TagFile).where(TagFile.import_id == import_id).values(**result.kept))
     _let_go(row)
     return True
 
@@ -115,7 +141,9 @@ def store(work: UnitOfWork, import_id: int, holder: str, findings: Findings, not
 def confirm(work: UnitOfWork, row: TagImport, who: User, seen: datetime | None) -> None:
     """Have a worker write what staff have seen: the findings of that time. Raises ``PassedOver``."""
     same, changes = TagImport.checked_on == seen, TagImport.created + TagImport.changed > 0
-    _pass_on(work, row, ("checked",), same, changes, state="confirmed", confirmed_by_id=who.id, attempts=0)
+    notes = [note for note in row.notes if note[0] != "locked"]
+    by = {"confirmed_by_id": who.id, "attempts": 0, "notes": notes}
+    _pass_on(work, row, ("checked",), same, changes, state="confirmed", **by)
 
 
 def check_again(work: UnitOfWork, row: TagImport) -> None:
@@ -219,6 +247,11 @@ def _change(work: UnitOfWork, import_id: int, states: Sequence[str], *also: Any,
     return work.scalar(done.execution_options(synchronize_session=False)) is not None
 
 
+def _told(line: BadLine) -> list[Any]:
+    """A bad line as JSON."""
+    return [line.number, line.kind, line.value[:LONGEST_QUOTE]]
+
+
 def _packed(lines: Sequence[BadLine]) -> bytes | None:
     """Bad lines as the database keeps them: a line of JSON each, compressed."""
     if not lines:
@@ -226,5 +259,5 @@ def _packed(lines: Sequence[BadLine]) -> bytes | None:
     packed = io.BytesIO()
     with gzip.open(packed, "wt", encoding="utf-8", compresslevel=1) as file:
         for line in lines:
-            file.write(json.dumps([line.number, line.kind, line.value]) + "\n")
+            file.write(json.dumps(_told(line)) + "\n")
     return packed.getvalue()
