@@ -176,7 +176,7 @@ def test_fifty_thousand_tags_hold_no_charger_up(site: Site, capsys: pytest.Captu
         working = threading.Thread(target=work)
         working.start()
         while working.is_alive():
-            windows.append(load.run(1))
+            windows.append(load.run(10))
         working.join()
         windows.append(load.run(3))
         load.drain()
