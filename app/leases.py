@@ -47,10 +47,12 @@ def take(
         .order_by(model.id if order_by is None else order_by)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        # Asked once: PostgreSQL may ask a subquery for each row, and it skips what it has locked before.
+        .cte("chosen")
     )
     taken = (
         update(model)
-        .where(model.id.in_(chosen.scalar_subquery()))
+        .where(model.id.in_(select(chosen.c.id)))
         .values(leased_by=holder, leased_until=utcnow() + timedelta(seconds=seconds))
         .returning(model.id)
         .execution_options(synchronize_session=False)
