@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, LargeBinary, String, Text
-from sqlalchemy.orm import Mapped, deferred, mapped_column, relationship, validates
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from app.clock import utcnow
 from app.db import Base, Timestamp, UTCDateTime
@@ -98,9 +98,9 @@ class TagImport(Leased, Base):
     unchanged: Mapped[int] = mapped_column(default=0)
     # Bad lines in all, and the first of them: [number, kind, value].
     bad: Mapped[int] = mapped_column(default=0)
-    problems: Mapped[list[Any]] = deferred(mapped_column(JSON, default=list))
+    problems: Mapped[list[Any]] = mapped_column(JSON, default=list, deferred=True)
     # The first changes, to look at before confirming: [rfid, before, after], each [user, allowed] or null.
-    sample: Mapped[list[Any]] = deferred(mapped_column(JSON, default=list))
+    sample: Mapped[list[Any]] = mapped_column(JSON, default=list, deferred=True)
     # What else staff should know of it: [kind, value].
     notes: Mapped[list[Any]] = mapped_column(JSON, default=list)
 
