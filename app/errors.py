@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, jsonify, render_template
+from flask import Flask, current_app, jsonify, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from werkzeug.exceptions import HTTPException
@@ -31,6 +31,9 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
         return error.get_response()
     if error.code == 404:
         return shown(404, gettext("There is nothing at this address."))
+    if error.code == 413:
+        most_mb = current_app.config["MAX_CONTENT_LENGTH"] // 2**20
+        return shown(413, gettext("This is too large: %(most)d MB at most.", most=most_mb))
     headers = {
         key: value for key, value in error.get_headers() if key not in ("Content-Type", "Content-Length")
     }

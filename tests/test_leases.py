@@ -6,12 +6,13 @@ import threading
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from app import leases
 from app.blueprints.accounts.models import TagImport
 from app.clock import utcnow
 from app.db import unit_of_work
-from tests.databases import both_databases
+from tests.databases import both_databases, only_postgres
 from tests.factories import UserFactory
 
 
@@ -76,6 +77,14 @@ def test_workers_that_ask_at_once_get_different_rows(app, rows):
     taken = [id for ids in got for id in ids]
     assert len(taken) == len(set(taken))
     assert set(taken) <= set(rows)
+
+
+@only_postgres
+def test_no_more_rows_are_leased_than_were_asked_for_however_the_database_goes_about_it(rows):
+    with unit_of_work() as work:
+        for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material"):
+            work.execute(text(f"SET LOCAL enable_{way} = off"))
+        assert leases.take(work, TagImport, holder="a", seconds=60.0, limit=3) == rows[:3]
 
 
 def test_a_lease_lasts_as_long_as_was_asked(work, rows):

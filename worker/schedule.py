@@ -17,6 +17,9 @@ SCHEDULE = {
     },
     # Staff ring when they start simulators; this is for what nobody rang for. A bell is of no use for long.
     "run simulators": {"task": "simulators.run", "schedule": 15.0, "options": {"expires": 15}},
+    # What nobody rang for: the broker was away, or a worker died.
+    "find files of tags": {"task": "accounts.find_tag_files", "schedule": crontab()},
+    "tidy files of tags": {"task": "accounts.tidy_tag_files", "schedule": crontab(minute="41", hour="4")},
     # Every hour: midnight comes at another one in every zone.
     "renew subscriptions": {"task": "subscriptions.renew_due", "schedule": crontab(minute="7")},
 }

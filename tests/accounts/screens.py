@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from app.blueprints.accounts.models import AuditEntry
 
-SCREENS = ["users", "rfids", "accounts", "credits", "vehicles", "tokens", "audit"]
+SCREENS = ["users", "rfids", "accounts", "credits", "vehicles", "tokens", "audit", "tag-imports"]
 
 
 def messages(answer):

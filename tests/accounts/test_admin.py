@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.blueprints.accounts.models import AuditEntry
+from app.blueprints.accounts.models import AuditEntry, TagImport
 from app.blueprints.accounts.services import add_credit, create_token
 from tests.accounts.screens import SCREENS, actions
 from tests.databases import both_databases
@@ -44,6 +44,7 @@ def test_every_screen_can_be_listed_sorted_searched_filtered_and_looked_into(app
     add_credit(work, user.account, Decimal(5), user)
     create_token(work, user, "reader")
     VehicleFactory(account=user.account)
+    work.add(TagImport(created_by_id=user.id))
     for screen in SCREENS:
         page = staff.get(f"/admin/{screen}/")
         assert page.status_code == 200

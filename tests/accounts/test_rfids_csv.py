@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
-from app.blueprints.accounts.errors import BadFile
+from app.blueprints.accounts.errors import BadFile, Overtaken
 from app.blueprints.accounts.models import RFID
-from app.blueprints.accounts.services import export_tags, import_tags
-from app.blueprints.accounts.services import rfids as rfids_service
+from app.blueprints.accounts.services import check_tags, export_tags, import_tags, tag_rows, write_tags
 from tests.databases import both_databases
 from tests.factories import RFIDFactory, UserFactory
 
@@ -63,6 +63,26 @@ def test_a_name_that_a_spreadsheet_would_run_is_shielded(work):
     RFIDFactory(rfid=CARDS[0], user__username="@SUM")
 
     assert f"{CARDS[0]},'@SUM,True\n" in exported(work)
+
+
+def test_a_name_that_is_a_number_is_not(work):
+    RFIDFactory(rfid=CARDS[0], user__username="-5")
+
+    assert f"{CARDS[0]},-5,True\n" in exported(work)
+    assert imported(work, f"rfid,user,allowed\n{CARDS[0]},'-5,True\n") == 1
+
+
+@both_databases
+def test_a_tag_that_is_no_card_can_come_back_but_not_be_made(work):
+    RFIDFactory(rfid="=LOBBY 7", user__username="joe")
+    text, before = exported(work), tags(work)
+
+    assert text == "rfid,user,allowed\n'=LOBBY 7,joe,True\n"
+    assert imported(work, text) == 1
+    assert tags(work) == before
+    assert refusal(work, "rfid,user,allowed\nLOBBY 8,joe,True\n") == {
+        2: "RFID must be 8, 14 or 20 hexadecimal digits"
+    }
 
 
 @both_databases
@@ -157,7 +177,7 @@ def test_what_is_not_csv_is_refused(work):
 
 @both_databases
 def test_files_of_any_length_are_read_in_batches(work, monkeypatch):
-    monkeypatch.setattr(rfids_service, "BATCH", 7)
+    monkeypatch.setattr(tag_rows, "BATCH", 7)
     UserFactory(username="joe")
     text = "rfid,user,allowed\n" + "".join(f"{n:08X},joe,True\n" for n in range(30))
 
@@ -165,3 +185,47 @@ def test_files_of_any_length_are_read_in_batches(work, monkeypatch):
     assert imported(work, text.replace("joe,True", ",False")) == 30
     assert set(tags(work).values()) == {(None, False)}
     assert exported(work).count("\n") == 31
+
+
+@both_databases
+def test_an_import_is_one_statement(work):
+    UserFactory(username="joe")
+    RFIDFactory(rfid="00000001")
+    work.flush()
+    statements = []
+
+    def listen(_connection, _cursor, statement, *_):
+        statements.append(statement)
+
+    event.listen(work.get_bind(), "before_cursor_execute", listen)
+    imported(work, "rfid,user,allowed\n" + "".join(f"{n:08X},joe,True\n" for n in range(100)))
+    event.remove(work.get_bind(), "before_cursor_execute", listen)
+
+    assert sum("INTO rfid" in one or "UPDATE rfid" in one for one in statements) == 1
+
+
+@both_databases
+def test_what_others_change_between_looking_and_writing_is_not_overwritten(work):
+    UserFactory(username="joe")
+    tag = RFIDFactory(rfid="AAAAAAAA", user=None)
+    found = check_tags(work, ["rfid,user,allowed\n", "AAAAAAAA,joe,True\n"])
+    tag.allowed = False
+    work.flush()
+
+    with pytest.raises(Overtaken):
+        write_tags(work, found)
+    assert tags(work) == {"AAAAAAAA": (None, False)}
+
+
+@pytest.mark.slow
+def test_fifty_thousand_lines_take_little_memory(work):
+    UserFactory(username="joe")
+    work.flush()
+    lines = ["rfid,user,allowed\n", *(f"{n:014X},joe,True\n" for n in range(50_000))]
+    tracemalloc.start()
+
+    assert import_tags(work, iter(lines)) == 50_000
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40 * 2**20

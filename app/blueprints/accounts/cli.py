@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import secrets
 import sys
 from collections.abc import Iterator
@@ -25,13 +24,19 @@ rfids = AppGroup("rfids", help="RFID tags.")
 
 
 @contextmanager
-def _working() -> Iterator[UnitOfWork]:
-    """A unit of work whose refusal is a sentence and exit code 1."""
+def _refusing() -> Iterator[None]:
+    """A refusal is a sentence and exit code 1."""
     try:
-        with unit_of_work() as work:
-            yield work
+        yield
     except DomainError as refusal:
         raise click.ClickException(refusal.detail) from refusal
+
+
+@contextmanager
+def _working() -> Iterator[UnitOfWork]:
+    """A unit of work that may be refused."""
+    with _refusing(), unit_of_work() as work:
+        yield work
 
 
 @users.command("create")
@@ -135,14 +140,15 @@ def export_rfids(path: str | None) -> None:
 def import_rfids(path: str) -> None:
     """Create or change the tags of a CSV file (rfid,user,allowed); nothing when any line is bad."""
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        with _refusing(), open(path, encoding="utf-8-sig", newline="") as file:
+            findings = services.check_tags(db.session(), file)
     except OSError as error:
         raise click.ClickException(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise click.ClickException(f"{path}: this is not UTF-8 text") from error
     with _working() as work:
-        count = services.import_tags(work, io.StringIO(text, newline=""))
-        audit.record(work, None, "import", "rfid", "", {"tags": count})
+        count = services.write_tags(work, findings)
+        audit.record(work, None, "import", "rfid", "", {"tags": count, "file": Path(path).name})
     click.echo(f"{count} tags imported.")
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask_babel import format_decimal, gettext, ngettext
 
+from app.blueprints.accounts.tag_sentences import BadLine
 from app.domain_error import DomainError, NotFound
 
 if TYPE_CHECKING:
@@ -246,17 +246,6 @@ class InvalidToken(DomainError):
         super().__init__("invalid API token")
 
 
-@dataclass(frozen=True)
-class BadLine:
-    """What is wrong with one line of a file."""
-
-    number: int
-    reason: str
-
-    def __str__(self) -> str:
-        return gettext("line %(number)d: %(reason)s", number=self.number, reason=self.reason)
-
-
 class BadFile(DomainError):
     """A file with lines that cannot be imported; nothing was."""
 
@@ -268,3 +257,39 @@ class BadFile(DomainError):
                 [gettext("nothing was imported: %(count)s", count=count), *(str(line) for line in lines)]
             )
         )
+
+
+class Overtaken(DomainError):
+    """Between looking and writing, somebody else has changed the same tags or users."""
+
+    status_code = 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            gettext("nothing was imported: others have changed the same tags meanwhile; try again")
+        )
+
+
+class NoFile(DomainError):
+    """A form without a file, or with an empty one."""
+
+    def __init__(self) -> None:
+        super().__init__(gettext("choose a file that is not empty"))
+
+
+class FileTooLarge(DomainError):
+    """A file that the web process should not have in hand."""
+
+    status_code = 413
+
+    def __init__(self, most_mb: int) -> None:
+        super().__init__(gettext("a file may have %(most)d MB at most: split it", most=most_mb))
+
+
+class PassedOver(DomainError):
+    """Somebody asks of a file of tags what its state does not allow (any more)."""
+
+    status_code = 409
+
+    def __init__(self) -> None:
+        super().__init__(gettext("the file is no longer in the state that you saw: look again"))

@@ -17,7 +17,7 @@ from flask import Response
 from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
-from app.blueprints.ocpp.services.history import harmless
+from app.spreadsheets import harmless
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # Seconds that making a file may hold this process; then everybody else has a turn, for as long.

@@ -9,10 +9,20 @@ from app.blueprints.accounts.admin.accounts import AccountAdmin
 from app.blueprints.accounts.admin.audit import AuditAdmin
 from app.blueprints.accounts.admin.credit import CreditAdmin
 from app.blueprints.accounts.admin.rfids import RfidAdmin
+from app.blueprints.accounts.admin.tag_imports import TagImportAdmin
 from app.blueprints.accounts.admin.tokens import TokenAdmin
 from app.blueprints.accounts.admin.users import UserAdmin
 from app.blueprints.accounts.admin.vehicles import VehicleAdmin
-from app.blueprints.accounts.models import RFID, Account, ApiToken, AuditEntry, Credit, User, Vehicle
+from app.blueprints.accounts.models import (
+    RFID,
+    Account,
+    ApiToken,
+    AuditEntry,
+    Credit,
+    TagImport,
+    User,
+    Vehicle,
+)
 from app.db import db
 
 CATEGORY = lazy_gettext("Accounts")
@@ -23,6 +33,9 @@ def views() -> list[StaffView]:
     return [
         UserAdmin(User, db, lazy_gettext("Users"), CATEGORY, "admin_user", "users"),
         RfidAdmin(RFID, db, lazy_gettext("RFID tags"), CATEGORY, "admin_rfid", "rfids"),
+        TagImportAdmin(
+            TagImport, db, lazy_gettext("Files of tags"), CATEGORY, "admin_tag_import", "tag-imports"
+        ),
         AccountAdmin(Account, db, lazy_gettext("Energy accounts"), CATEGORY, "admin_account", "accounts"),
         CreditAdmin(Credit, db, lazy_gettext("Credits"), CATEGORY, "admin_credit", "credits"),
         VehicleAdmin(Vehicle, db, lazy_gettext("Vehicles"), CATEGORY, "admin_vehicle", "vehicles"),

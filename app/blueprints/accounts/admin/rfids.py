@@ -15,6 +15,7 @@ from wtforms import Field, Form, ValidationError
 
 from app.admin_base import StaffView
 from app.blueprints.accounts.admin.picking import PICK_USER, badge
+from app.blueprints.accounts.admin.tag_exports import TagExports
 from app.blueprints.accounts.errors import BadRfid
 from app.blueprints.accounts.models import RFID
 from app.blueprints.accounts.services import rfids
@@ -95,9 +96,10 @@ def _group(_view: Any, _context: Any, tag: RFID, _name: str) -> Markup | str:
     return Markup('<a href="{}">{}</a>').format(address, tag.parent)
 
 
-class RfidAdmin(StaffView):
+class RfidAdmin(TagExports, StaffView):
     """Drivers' cards."""
 
+    list_template = "accounts/admin/rfids.html"
     column_list = ("rfid", "state", "user", "expires_at", "parent", "added_on")
     column_details_list = ("rfid", "state", "user", "allowed", "expires_at", "parent", "added_on")
     column_searchable_list = ("rfid", "user.username", "parent")

@@ -2,7 +2,7 @@
 
 from app.blueprints.accounts.models.energy import Account, Credit, Vehicle
 from app.blueprints.accounts.models.people import Address, ApiToken, AuditEntry, User
-from app.blueprints.accounts.models.tags import RFID, TagImport
+from app.blueprints.accounts.models.tags import RFID, TagFile, TagImport
 
 __all__ = [
     "RFID",
@@ -11,6 +11,7 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "Credit",
+    "TagFile",
     "TagImport",
     "User",
     "Vehicle",

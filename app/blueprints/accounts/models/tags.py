@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, LargeBinary, String, Text
-from sqlalchemy.orm import Mapped, deferred, mapped_column, relationship, validates
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from app.clock import utcnow
 from app.db import Base, Timestamp, UTCDateTime
@@ -69,12 +69,19 @@ class TagImport(Leased, Base):
     """A file of tags that staff have sent: checked first, applied when they confirm, all of it or nothing.
 
     The worker does both; this row is what it has to do, and how far it is.
+
+        waiting → checked → confirmed → applied
+           ├→ bad               ├→ stale      it would do something else than staff were shown
+           │                    ├→ checked    whoever confirmed it has been locked since
+           └→ failed            └→ failed     workers died of it
+
+    What has not been applied can be checked again (→ waiting) or discarded.
     """
 
     __tablename__ = "tag_import"
     __table_args__ = (
         CheckConstraint(
-            "state IN ('waiting', 'checked', 'bad', 'confirmed', 'applied', 'discarded', 'failed')",
+            "state IN ('waiting', 'checked', 'bad', 'confirmed', 'stale', 'applied', 'discarded', 'failed')",
             name="state",
         ),
     )
@@ -82,25 +89,46 @@ class TagImport(Leased, Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     created_by_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     created_on: Mapped[Timestamp] = mapped_column(default=utcnow)
+    confirmed_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    # When what it would do was found out: whoever confirms it has seen that, and not an earlier finding.
+    checked_on: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # When it was applied or discarded.
     finished_on: Mapped[datetime | None] = mapped_column(UTCDateTime)
     filename: Mapped[str] = mapped_column(String(255), default="")
-    # The file as it was sent; then nothing, once it has been read.
-    upload: Mapped[bytes | None] = deferred(mapped_column(LargeBinary))
-    # What it asks for, as JSON that one statement can take; nothing once it is applied or discarded.
-    rows: Mapped[str | None] = deferred(mapped_column(Text))
-    # waiting → checked or bad; checked → confirmed → applied; anything but applied → discarded.
     state: Mapped[str] = mapped_column(String(10), default="waiting")
-    # Lines in all, and how many have been looked at: progress.
+    # Workers that have begun what it waits for: a file that kills them must not do so for ever.
+    attempts: Mapped[int] = mapped_column(default=0)
+    # Lines in all (0: not known yet), and how many have been looked at: progress.
     lines: Mapped[int] = mapped_column(default=0)
     done: Mapped[int] = mapped_column(default=0)
     # What it will do, or did.
     created: Mapped[int] = mapped_column(default=0)
     changed: Mapped[int] = mapped_column(default=0)
     unchanged: Mapped[int] = mapped_column(default=0)
-    # Bad lines in all, and the first of them: [number, reason].
+    # Bad lines in all, and the first of them: [number, kind, value].
     bad: Mapped[int] = mapped_column(default=0)
-    problems: Mapped[list[Any]] = mapped_column(JSON, default=list)
-    # The first changes, to look at before confirming: [rfid, before, after].
-    sample: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    problems: Mapped[list[Any]] = mapped_column(JSON, default=list, deferred=True)
+    # The first changes, to look at before confirming: [rfid, before, after], each [user, allowed] or null.
+    sample: Mapped[list[Any]] = mapped_column(JSON, default=list, deferred=True)
+    # What else staff should know of it: [kind, value].
+    notes: Mapped[list[Any]] = mapped_column(JSON, default=list)
 
-    created_by: Mapped[User] = relationship()
+    created_by: Mapped[User] = relationship(foreign_keys=created_by_id)
+    confirmed_by: Mapped[User | None] = relationship(foreign_keys=confirmed_by_id)
+
+
+class TagFile(Base):
+    """What is bulky about an import, until that is applied or discarded.
+
+    Not in its row, which is written anew with every word of progress and read by every look at it.
+    """
+
+    __tablename__ = "tag_file"
+
+    import_id: Mapped[int] = mapped_column(ForeignKey("tag_import.id"), primary_key=True)
+    # The file as it was sent.
+    upload: Mapped[bytes] = mapped_column(LargeBinary)
+    # What it asks for, as JSON that one statement can take.
+    rows: Mapped[str | None] = mapped_column(Text)
+    # Every bad line, packed.
+    report: Mapped[bytes | None] = mapped_column(LargeBinary)

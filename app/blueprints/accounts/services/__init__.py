@@ -4,7 +4,7 @@ One module each; the names that other domains and the first start use are here.
 """
 
 from app.blueprints.accounts.services.credit import add_credit, get_account, set_service
-from app.blueprints.accounts.services.rfids import export_tags, import_tags
+from app.blueprints.accounts.services.rfids import check_tags, export_tags, import_tags, write_tags
 from app.blueprints.accounts.services.tokens import create_token, find_token, revoke_token
 from app.blueprints.accounts.services.users import (
     FirstRun,
@@ -20,6 +20,7 @@ __all__ = [
     "FirstRun",
     "add_credit",
     "check_password",
+    "check_tags",
     "create_token",
     "create_user",
     "export_tags",
@@ -32,4 +33,5 @@ __all__ = [
     "revoke_token",
     "set_password",
     "set_service",
+    "write_tags",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from app.blueprints.accounts.models import Account, User
 from app.blueprints.ocpp.models import Charger, Transaction
 from app.blueprints.ocpp.services.overview import iso
 from app.db import UnitOfWork
+from app.spreadsheets import harmless
 
 # Transactions that an export reads at a time: a few milliseconds' work.
 CHUNK = 100
@@ -23,7 +23,6 @@ COLUMNS = (
     "energy_wh", "started_at", "stopped_at", "received_at", "stop_received_at", "stop_reason", "refused",
     "running", "flags",
 )  # fmt: skip
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -94,13 +93,6 @@ def csv_cells(transaction: Transaction) -> Iterator[str]:
     words = told(transaction)
     words["flags"] = transaction.flags
     return (harmless("" if words[name] is None else str(words[name])) for name in COLUMNS)
-
-
-def harmless(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula: numbers stay, the others get an apostrophe."""
-    if not cell.startswith(("=", "+", "-", "@")) or _NUMBER.fullmatch(cell):
-        return cell
-    return "'" + cell
 
 
 def _chosen(choice: Choice) -> Select[Transaction]:
