@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import flash, redirect, request, url_for
-from flask_admin import AdminIndexView
+from flask_admin import AdminIndexView, BaseView
 from flask_admin.actions import action
 from flask_admin.babel import lazy_gettext as admin_gettext
 from flask_admin.contrib.sqla import ModelView
@@ -64,6 +64,10 @@ class _Staff:
 
 class StaffHome(_Staff, AdminIndexView):
     """The admin's first page."""
+
+
+class StaffPage(_Staff, BaseView):
+    """A page of the admin that is no table."""
 
 
 class PickedThrough(QueryAjaxModelLoader):

@@ -1,4 +1,7 @@
-"""What runs on its own, and how often."""
+"""What runs on its own, and how often: crontabs in the site's zone, or seconds. Each task stands on one line.
+
+The ledger (``app.jobs.ledger``) sees to it that a job runs once for each time, and never twice at once.
+"""
 
 from __future__ import annotations
 
