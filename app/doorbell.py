@@ -37,7 +37,7 @@ def broker(settings: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("queue", "processed"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     return {
-        "broker_url": "filesystem://",
+        "broker_url": "filesystem://localhost",
         "broker_transport": "app.file_broker:Transport",
         "broker_transport_options": {
             "data_folder_in": str(folder / "queue"),

@@ -9,6 +9,10 @@ from celery.schedules import crontab
 
 SCHEDULE = {
     "purge messages": {"task": "ocpp.purge_messages", "schedule": crontab(minute="17", hour="*/6")},
+    "end stale transactions": {"task": "ocpp.end_stale", "schedule": crontab(minute="37")},
+    "check chargers": {"task": "ocpp.check_chargers", "schedule": crontab()},
+    "check disks": {"task": "ocpp.check_disk", "schedule": crontab(minute="*/5")},
+    "sweep": {"task": "ocpp.sweep", "schedule": crontab(minute="47")},
     # Every hour: midnight comes at another one in every zone.
     "renew subscriptions": {"task": "subscriptions.renew_due", "schedule": crontab(minute="7")},
 }

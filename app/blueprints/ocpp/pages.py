@@ -6,7 +6,7 @@ from flask import Response, current_app, redirect, render_template, request, url
 from flask.typing import ResponseReturnValue
 
 from app import access
-from app.blueprints.ocpp import dispatch, forms, words
+from app.blueprints.ocpp import alert_pages, dispatch, forms, words
 from app.blueprints.ocpp.feed import Viewer, feed_of, rows_of
 from app.blueprints.ocpp.services import message_log, overview
 from app.blueprints.ocpp.views import bp
@@ -27,7 +27,10 @@ def dashboard() -> ResponseReturnValue:
             return redirect(url_for("login.login", next=request.full_path.rstrip("?")))
         raise access.Forbidden
     query = forms.search_text(request.args)
-    return render_template("ocpp/dashboard.html", page=_page(query), query=query, words=words, now=utcnow())
+    return render_template(
+        "ocpp/dashboard.html", page=_page(query), query=query, words=words, now=utcnow(),
+        alerts=alert_pages.for_dashboard(),
+    )  # fmt: skip
 
 
 @bp.get("/events/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask_babel import lazy_gettext
 
 from app.admin_base import StaffView
+from app.blueprints.ocpp.admin.alerts import AlertAdmin
 from app.blueprints.ocpp.admin.chargers import ChargerAdmin
 from app.blueprints.ocpp.admin.records import (
     ConnectorAdmin,
@@ -16,6 +17,7 @@ from app.blueprints.ocpp.admin.records import (
 )
 from app.blueprints.ocpp.admin.tidying import OddStopAdmin, UnknownTagAdmin
 from app.blueprints.ocpp.models import (
+    Alert,
     Charger,
     Connector,
     MeterReading,
@@ -33,6 +35,7 @@ def views() -> list[StaffView]:
     """What the admin hangs up, in the order of its menu."""
     kinds = (
         (ChargerAdmin, Charger, "charger", lazy_gettext("Chargers")),
+        (AlertAdmin, Alert, "alert", lazy_gettext("Alerts")),
         (ConnectorAdmin, Connector, "connector", lazy_gettext("Connectors")),
         (TransactionAdmin, Transaction, "transaction", lazy_gettext("Transactions")),
         (MeterReadingAdmin, MeterReading, "meter_reading", lazy_gettext("Meter readings")),
