@@ -90,7 +90,8 @@ def room(folder: str | Path) -> Room:
 
 def rooms(settings: Mapping[str, Any]) -> list[Room]:
     """The room in every folder that is written to; folders of one disk are told once, by the first."""
-    folders = [settings["INSTANCE_PATH"], settings["LOG_DIR"], *_database_folder(settings)]
+    folders = [settings["INSTANCE_PATH"], settings["LOG_DIR"], settings["BACKUP_DIR"]]
+    folders += _database_folder(settings)
     found: dict[int, Room] = {}
     for folder in folders:
         path = Path(folder).resolve()

@@ -26,7 +26,7 @@ from app import access, disk, metrics, pages, sites
 from app.access import ANYONE
 from app.blueprints import DOMAINS, Domain
 from app.blueprints.readme.services import rendering
-from app.blueprints.website import api_document, services
+from app.blueprints.website import api_document, cli, services
 from app.blueprints.website.models import SITES_CHANGED
 from app.db import db
 from app.jobs import measures
@@ -123,7 +123,8 @@ def favicon() -> ResponseReturnValue:
 
 
 def init_app(app: Flask) -> None:
-    """Set up the site map, and what there is to measure."""
+    """Set up the site map, the commands, and what there is to measure."""
+    cli.init_app(app)
     metrics.register(app, measures.collect)
     app.extensions["site_map"] = sites.SiteMap(
         app.config["SERVER_NAME"], frozenset(DOMAINS), lambda: services.site_labels(db.engine)
