@@ -80,6 +80,6 @@ class Scheduler(celery.beat.Scheduler):
 def entries(app: Any) -> list[ledger.Entry]:
     """The lines of ``worker/schedule.py``."""
     return [
-        ledger.Entry(line["task"], queue_of(app.tasks[line["task"]]), schedules.as_text(line["schedule"]))
+        ledger.Entry(line["task"], queue_of(app.tasks.get(line["task"])), schedules.as_text(line["schedule"]))
         for line in app.conf.beat_schedule.values()
     ]

@@ -13,6 +13,7 @@ SCHEDULE = {
     "check chargers": {"task": "ocpp.check_chargers", "schedule": crontab()},
     "check disks": {"task": "ocpp.check_disk", "schedule": crontab(minute="*/5")},
     "sweep": {"task": "ocpp.sweep", "schedule": crontab(minute="47")},
+    # The lead's: "verify totals": {"task": "ocpp.verify_totals", "schedule": crontab(minute="45", hour="2")},
     # A quiet hour of the site; a night that was missed is made up for.
     "back up": {"task": "website.back_up", "schedule": crontab(minute="15", hour="3")},
     # Every hour: midnight comes at another one in every zone.

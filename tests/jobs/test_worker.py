@@ -10,13 +10,18 @@ import time
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from flask import Flask
+from psycopg.rows import dict_row
 
 from app import doorbell
 from app.config import ROOT
 from app.server import beat
+from tests import databases
 from tests.jobs import tasks
+from tests.ocpp.crowd import through
+from tests.ocpp.proxy import proxied
 from tests.ocpp.redis_server import redis_server
 from tests.ocpp.staff import eventually
 from tests.servers import DATABASE, RunningServer
@@ -31,9 +36,10 @@ both_brokers = pytest.mark.parametrize(
 class Place:
     """An installation without a web process: its database, its broker, its worker and scheduler."""
 
-    def __init__(self, folder, redis=None):
-        self.redis = redis
-        self.server = RunningServer(folder, **({"REDIS_URL": redis.url} if redis else {}))
+    def __init__(self, folder, redis=None, url="", proxy=None):
+        self.redis, self.url = redis, url
+        settings = {"REDIS_URL": redis.url} if redis else {}
+        self.server = RunningServer(folder, DATABASE_URL=through(url, proxy), **settings)
         self.server.migrate()
         self.env = self.server.env | {"TEST_TASKS_FOLDER": str(folder)}
         self.folder = folder
@@ -64,6 +70,10 @@ class Place:
                 process.wait()
 
     def rows(self, sql, *values):
+        if self.url:
+            with psycopg.connect(self.url, row_factory=dict_row) as connection:
+                found = connection.execute(sql.replace("?", "%s"), values)
+                return found.fetchall() if found.description else []
         with closing(sqlite3.connect(self.server.instance / DATABASE, timeout=10)) as file, file:
             file.row_factory = sqlite3.Row
             return file.execute(sql, values).fetchall()
@@ -242,6 +252,33 @@ def test_two_schedulers_and_two_workers_run_a_job_once_for_each_time(place):
     assert 2 <= len(runs) <= (time.time() - began) / 2
     for (first, _), (second, _) in itertools.pairwise(runs):
         assert second - first > 1.9
+
+
+@pytest.mark.postgres
+def test_a_database_that_is_away_for_a_while_costs_no_job(tmp_path):
+    with (
+        databases.postgres_database(tmp_path) as url,
+        proxied(databases.make_url(url).port or 5432) as proxy,
+    ):
+        place = Place(tmp_path, url=url, proxy=proxy)
+        try:
+            place.beat()
+            (place.folder / "hold").touch()
+            worker = place.worker()
+            place.plan("tests.long", asked=True)
+            eventually(lambda: place.lines("long") == ["begun"], 20)
+            proxy.go_away()
+            place.plan("tests.tick", asked=True)
+            (place.folder / "hold").unlink()
+            eventually(lambda: place.lines("long") == ["begun", "done"], 20)
+            time.sleep(6)
+            proxy.come_back()
+            eventually(lambda: place.job("tests.long")["outcome"] == "was long", 60)
+            eventually(lambda: place.job("tests.tick")["successes"] == 1, 60)
+            assert worker.is_running
+            assert place.lines("long") == ["begun", "done"]
+        finally:
+            place.end()
 
 
 def test_a_scheduler_stops_at_once_and_says_goodbye(tmp_path):

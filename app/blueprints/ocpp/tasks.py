@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TypeVar
@@ -56,8 +57,8 @@ def check_chargers() -> str:
     now, after = utcnow(), timedelta(minutes=current_app.config["SILENT_AFTER_MINUTES"])
     work = db.session()
     heard_since = presence.hearing_since(work)
-    silent = alerts.compare(work, alerts.SILENT, alerts.silent_chargers(work, now - after))
-    faulty = alerts.compare(work, alerts.FAULT, alerts.faults(work, now))
+    silent = alerts.compare(work, f"{alerts.SILENT}:", alerts.silent_chargers(work, now - after))
+    faulty = alerts.compare(work, f"{alerts.FAULT}:", alerts.faults(work, now))
     # While nobody listened nobody could be heard; then chargers have as long to come back.
     may_judge = heard_since is not None and heard_since <= now - after
     begun = _settle(silent, may_begin=may_judge) + _settle(faulty)
@@ -67,10 +68,10 @@ def check_chargers() -> str:
 
 @shared_task(name="ocpp.check_disk", queue="maintenance")
 def check_disk() -> str:
-    """Begin and end the alerts of disks that fill up; return how much room each has."""
-    rooms = disk.rooms(current_app.config)
-    work = db.session()
-    changes = alerts.compare(work, alerts.DISK, alerts.low_disks(rooms, utcnow()))
+    """Begin and end the alerts of this machine's disks that fill up; return how much room each has."""
+    rooms, host = disk.rooms(current_app.config), socket.gethostname()[:60]
+    low = alerts.low_disks(host, rooms, utcnow())
+    changes = alerts.compare(db.session(), f"{alerts.DISK}:{host}:", low)
     _settle(changes)
     return ", ".join(f"{room.folder}: {room.share:.0%} free" for room in rooms)
 

@@ -32,7 +32,7 @@ class Alert(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    # What it is about: ``silent:<charger>``, ``fault:<charger>:<connector>``, ``disk:<folder>``.
+    # What it is about: ``silent:<charger>``, ``fault:<charger>:<connector>``, ``disk:<host>:<folder>``.
     key: Mapped[str] = mapped_column(String(300))
     kind: Mapped[str] = mapped_column(String(10))
     # None: it is about the installation.

@@ -78,22 +78,25 @@ def faults(work: UnitOfWork, now: datetime) -> list[Trouble]:
     ]  # fmt: skip
 
 
-def low_disks(rooms: Iterable[Room], now: datetime) -> list[Trouble]:
-    """Disks that will be full soon."""
+def low_disks(host: str, rooms: Iterable[Room], now: datetime) -> list[Trouble]:
+    """Disks of a machine that will be full soon."""
     gib = 1024**3
     return [
         Trouble(
-            f"{DISK}:{room.folder}"[:300], DISK, now,
-            detail=f"{room.folder}: {room.free_bytes / gib:.1f} / {room.total_bytes / gib:.0f} GiB",
+            f"{DISK}:{host}:{room.folder}"[:300], DISK, now,
+            detail=f"{host}, {room.folder}: {room.free_bytes / gib:.1f} / {room.total_bytes / gib:.0f} GiB",
         )
         for room in rooms
         if room.is_low
     ]  # fmt: skip
 
 
-def compare(work: UnitOfWork, kind: str, found: Sequence[Trouble]) -> Changes:
-    """What must change until the open alerts of a kind are what was found. Only reads."""
-    rows = work.execute(select(Alert.id, Alert.key, Alert.detail).where(OPEN, Alert.kind == kind)).all()
+def compare(work: UnitOfWork, about: str, found: Sequence[Trouble]) -> Changes:
+    """What must change until the open alerts whose keys begin with ``about`` are what was found. Only reads."""
+    chosen = select(Alert.id, Alert.key, Alert.detail).where(
+        OPEN, Alert.key.startswith(about, autoescape=True)
+    )
+    rows = work.execute(chosen).all()
     alive, wanted = {key for _, key, _ in rows}, {trouble.key: trouble for trouble in found}
     return Changes(
         begin=[trouble for trouble in found if trouble.key not in alive],
