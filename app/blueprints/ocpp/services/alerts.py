@@ -92,7 +92,7 @@ def low_disks(host: str, rooms: Iterable[Room], now: datetime) -> list[Trouble]:
 
 
 def compare(work: UnitOfWork, about: str, found: Sequence[Trouble]) -> Changes:
-    """What must change until the open alerts whose keys begin with ``about`` are what was found. Only reads."""
+    """What must change until the open alerts of what ``about`` begins are what was found. Only reads."""
     chosen = select(Alert.id, Alert.key, Alert.detail).where(
         OPEN, Alert.key.startswith(about, autoescape=True)
     )
