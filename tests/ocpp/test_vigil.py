@@ -18,6 +18,11 @@ from tests.ocpp.staff import eventually, read, write
 from tests.servers import RunningServer, running_server
 
 
+def test_a_web_process_says_that_it_lives(server: RunningServer) -> None:
+    eventually(lambda: read(server, "SELECT * FROM work_process WHERE kind = 'web'"), 20)
+
+
+@pytest.mark.slow
 def test_a_web_process_lives_from_its_start_to_its_end(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
         eventually(lambda: read(server, "SELECT * FROM work_process"))

@@ -32,14 +32,24 @@ from tests.servers import environ, flask
 
 
 @pytest.fixture
-def overrides(tmp_path):
-    return {"BACKUP_DIR": str(tmp_path / "nightly"), "BACKUP_KEEP": 3}
+def folder(tmp_path_factory):
+    """Where backups go. (With ``tmp_path`` each test would have an application of its own.)"""
+    return tmp_path_factory.mktemp("backups")
 
 
 @pytest.fixture
-def key(app):
+def instance(app):
+    """The instance folder; what restoring leaves there is removed."""
+    place = Path(app.config["INSTANCE_PATH"])
+    yield place
+    for left in (*place.glob("*.before-restore-*"), place / "secret_key", place / "run.lock"):
+        left.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def key(instance):
     """The installation's key, in its file."""
-    file = Path(app.config["INSTANCE_PATH"]) / "secret_key"
+    file = instance / "secret_key"
     file.write_text("the first key")
     return file
 
@@ -70,32 +80,32 @@ def users(work):
 
 
 @both_databases
-def test_a_backup_is_one_file_that_says_what_is_in_it(app, work, key, tmp_path):
+def test_a_backup_is_one_file_that_says_what_is_in_it(app, work, key, folder):
     UserFactory.create_batch(3)
     TransactionFactory()
     work.commit()
     count = work.scalar(select(func.count()).select_from(User))
-    file, manifest = back_up(app, tmp_path / "copy.tar.gz")
+    file, manifest = back_up(app, folder / "copy.tar.gz")
     assert members(file) == ["manifest.json", "secret_key", f"database.{db.engine.dialect.name}"]
     assert file.stat().st_mode & 0o077 == 0
     assert manifest.rows["user"] == count
     assert manifest.rows["charge_transaction"] == 1
     assert manifest.revision == work.scalar(text("SELECT version_num FROM alembic_version"))
-    assert [path.name for path in tmp_path.glob(".constellation*")] == []
+    assert [path.name for path in folder.glob(".constellation*")] == []
 
 
-def test_a_backup_into_a_folder_has_the_time_in_its_name(app, work, tmp_path):
-    (tmp_path / "copies").mkdir()
-    file, _ = back_up(app, tmp_path / "copies")
+def test_a_backup_into_a_folder_has_the_time_in_its_name(app, work, folder):
+    (folder / "copies").mkdir()
+    file, _ = back_up(app, folder / "copies")
     assert file.parent.name == "copies"
     assert file.name.startswith("constellation-20")
 
 
-def test_a_backup_replaces_no_file(app, work, tmp_path):
-    (tmp_path / "copy").write_text("precious")
+def test_a_backup_replaces_no_file(app, work, folder):
+    (folder / "copy").write_text("precious")
     with pytest.raises(BackupFailed, match="exists already"):
-        back_up(app, tmp_path / "copy")
-    assert (tmp_path / "copy").read_text() == "precious"
+        back_up(app, folder / "copy")
+    assert (folder / "copy").read_text() == "precious"
 
 
 def test_a_place_that_cannot_be_written_to_is_named(app, work):
@@ -104,14 +114,14 @@ def test_a_place_that_cannot_be_written_to_is_named(app, work):
 
 
 @both_databases
-def test_room_is_looked_for_before(app, work, tmp_path, monkeypatch):
+def test_room_is_looked_for_before(app, work, folder, monkeypatch):
     monkeypatch.setattr(disk, "room", lambda folder: disk.Room(str(folder), 10 * 1024**2, 1024**3))
     with pytest.raises(BackupFailed, match=r"too little room .* 10 MB are free"):
-        back_up(app, tmp_path / "copy")
-    assert not (tmp_path / "copy").exists()
+        back_up(app, folder / "copy")
+    assert not (folder / "copy").exists()
 
 
-def test_a_damaged_database_is_found_and_not_kept(app, work, tmp_path):
+def test_a_damaged_database_is_found_and_not_kept(app, work, folder):
     UserFactory.create_batch(200)
     work.commit()
     work.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
@@ -123,12 +133,12 @@ def test_a_damaged_database_is_found_and_not_kept(app, work, tmp_path):
             file.seek(page * 4096)
             file.write(b"\xff" * 512)
     with pytest.raises(BackupFailed, match="damaged"):
-        back_up(app, tmp_path / "copy")
-    assert not (tmp_path / "copy").exists()
+        back_up(app, folder / "copy")
+    assert not (folder / "copy").exists()
 
 
 @both_databases
-def test_a_worker_that_is_told_to_stop_leaves_no_backup(app, work, tmp_path):
+def test_a_worker_that_is_told_to_stop_leaves_no_backup(app, work, folder):
     told = []
 
     def proceed():
@@ -137,26 +147,25 @@ def test_a_worker_that_is_told_to_stop_leaves_no_backup(app, work, tmp_path):
             raise stopping.HandedBack
 
     with pytest.raises(stopping.HandedBack):
-        making.make(db.engine, app.config, tmp_path / "copy", proceed)
-    assert not (tmp_path / "copy").exists()
-    assert list(tmp_path.glob(".constellation*")) == []
+        making.make(db.engine, app.config, folder / "copy", proceed)
+    assert not (folder / "copy").exists()
+    assert list(folder.glob(".constellation*")) == []
 
 
 @pytest.mark.postgres
 @databases.only_postgres
-def test_without_pg_dump_the_sentence_says_what_to_install(app, work, tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_without_pg_dump_the_sentence_says_what_to_install(app, work, folder, monkeypatch):
+    monkeypatch.setenv("PATH", str(folder))
     with pytest.raises(BackupFailed, match=r"pg_dump was not found: install .*postgresql-client"):
-        back_up(app, tmp_path / "copy")
+        back_up(app, folder / "copy")
 
 
 # Nightly
 
 
 @both_databases
-def test_the_nightly_backup_keeps_the_newest_few_and_touches_nothing_else(app, work, tmp_path, monkeypatch):
-    folder = tmp_path / "nightly"
-    folder.mkdir()
+def test_the_nightly_backup_keeps_the_newest_few_and_touches_nothing_else(app, work, folder, monkeypatch):
+    app.config.update(BACKUP_DIR=str(folder), BACKUP_KEEP=3)
     others = ["constellation-20260101T000000Z.tar.gz", "nightly-20260101T000000Z.tar.gz.old", "notes.txt"]
     for name in [*others, *(f"nightly-202601{day:02}T031500Z.tar.gz" for day in range(1, 6))]:
         (folder / name).write_text("x")
@@ -171,14 +180,14 @@ def test_the_nightly_backup_keeps_the_newest_few_and_touches_nothing_else(app, w
     assert "database." in members(folder / nightly[2])[-1]
 
 
-def test_a_backup_that_fails_costs_no_older_one(app, work, tmp_path, monkeypatch):
-    (tmp_path / "nightly").mkdir()
+def test_a_backup_that_fails_costs_no_older_one(app, work, folder, monkeypatch):
+    app.config["BACKUP_DIR"] = str(folder)
     for day in range(1, 6):
-        (tmp_path / "nightly" / f"nightly-202601{day:02}T031500Z.tar.gz").write_text("x")
+        (folder / f"nightly-202601{day:02}T031500Z.tar.gz").write_text("x")
     monkeypatch.setattr(disk, "room", lambda folder: disk.Room(str(folder), 0, 1))
     with pytest.raises(BackupFailed):
         tasks.back_up()
-    assert len(list((tmp_path / "nightly").iterdir())) == 5
+    assert len(list(folder.iterdir())) == 5
 
 
 # Restoring
@@ -192,15 +201,14 @@ def own_postgres(tmp_path_factory):
 
 
 @pytest.fixture
-def database(request, sqlite_template, tmp_path, postgres_url):
-    if getattr(request, "param", "sqlite") == "own":
-        url = request.getfixturevalue("own_postgres")
-        databases.empty(url)
-        return url
-    if getattr(request, "param", "sqlite") == "postgresql":
-        databases.empty(postgres_url)
-        return postgres_url
-    return databases.copy_sqlite(sqlite_template, tmp_path)
+def database(request, sqlite_template, worker_folder):
+    """As everywhere, and a PostgreSQL database for restores."""
+    kind = getattr(request, "param", "sqlite")
+    if kind == "sqlite":
+        return databases.copy_sqlite(sqlite_template, worker_folder)
+    url = request.getfixturevalue("own_postgres" if kind == "own" else "postgres_url")
+    databases.empty(url)
+    return url
 
 
 may_restore = pytest.mark.parametrize(
@@ -209,10 +217,10 @@ may_restore = pytest.mark.parametrize(
 
 
 @may_restore
-def test_a_restored_backup_is_what_was_and_what_came_after_is_kept_aside(app, work, key, tmp_path):
+def test_a_restored_backup_is_what_was_and_what_came_after_is_kept_aside(app, work, key, folder):
     UserFactory(username="before")
     work.commit()
-    file, _ = back_up(app, tmp_path / "copy")
+    file, _ = back_up(app, folder / "copy")
     UserFactory(username="after")
     work.commit()
     key.write_text("another key")
@@ -232,16 +240,16 @@ def test_a_restored_backup_is_what_was_and_what_came_after_is_kept_aside(app, wo
     TransactionFactory()
     work.commit()
     assert not restoring.is_older(app.config, done.manifest)
-    again, manifest = back_up(app, tmp_path / "again")
+    again, manifest = back_up(app, folder / "again")
     assert manifest.rows["user"] == 3
     restore(app, again)
     assert "anew" in users(work)
 
 
 @may_restore
-def test_restore_refuses_while_the_server_runs(app, work, tmp_path):
-    file, _ = back_up(app, tmp_path / "copy")
-    with (tmp_path / "run.lock").open("w") as lock:
+def test_restore_refuses_while_the_server_runs(app, work, instance, folder):
+    file, _ = back_up(app, folder / "copy")
+    with (instance / "run.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(BackupFailed, match="the server is running"):
             restore(app, file)
@@ -265,59 +273,59 @@ def damaged(path, **changes):
     return target
 
 
-@pytest.mark.parametrize(
-    ("changes", "why"),
-    [
-        ({"format": 99}, "newer version"),
-        ({"revision": "9999"}, "newer version"),
-        ({"database": "postgresql", "files": {}}, "is of a postgresql database"),
-        ({"database": "oracle", "files": {}}, "is of a oracle database"),
-        ({"rows": {"user": 1}}, "damaged"),
-        ({"files": {"database.sqlite": "0" * 64}}, "damaged"),
-        ({"files": {"../../../tmp/evil": "0" * 64}}, "no backup"),
-        ({"files": {}}, "damaged|no such"),
-        ({"surprise": 1}, "no backup"),
-    ],
-)
-def test_what_does_not_fit_is_refused_and_nothing_changes(app, work, key, tmp_path, changes, why):
+UNFIT = [
+    ({"format": 99}, "newer version"),
+    ({"revision": "9999"}, "newer version"),
+    ({"database": "postgresql", "files": {}}, "is of a postgresql database"),
+    ({"database": "oracle", "files": {}}, "is of a oracle database"),
+    ({"rows": {"user": 1}}, "damaged"),
+    ({"files": {"database.sqlite": "0" * 64}}, "damaged"),
+    ({"files": {"../../../tmp/evil": "0" * 64}}, "no backup"),
+    ({"files": {}}, "damaged|no such"),
+    ({"surprise": 1}, "no backup"),
+]
+
+
+def test_what_does_not_fit_is_refused_and_nothing_changes(app, work, key, instance, folder):
     UserFactory(username="before")
     work.commit()
-    file, _ = back_up(app, tmp_path / "copy")
+    file, _ = back_up(app, folder / "copy")
     UserFactory(username="after")
     work.commit()
-    before = sorted(tmp_path.iterdir())
-    with pytest.raises(BackupFailed, match=why):
-        restore(app, damaged(file, **changes))
-    assert users(work) == ["before", "after"]
-    after = [path for path in sorted(tmp_path.iterdir()) if path.name not in ("damaged", "run.lock")]
-    assert [path.name for path in after] == [path.name for path in before if path.name != "run.lock"]
+    before = {path.name for path in (*folder.iterdir(), *instance.iterdir())} | {"damaged", "run.lock"}
+    for changes, why in UNFIT:
+        with pytest.raises(BackupFailed, match=why):
+            restore(app, damaged(file, **changes))
+        assert users(work) == ["before", "after"]
+        after = {path.name for path in (*folder.iterdir(), *instance.iterdir())}
+        assert {name for name in after if not name.endswith(("-wal", "-shm"))} <= before
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
-def test_half_a_backup_is_refused(app, work, tmp_path, share):
+def test_half_a_backup_is_refused(app, work, instance, folder):
     UserFactory.create_batch(50)
     work.commit()
-    file, _ = back_up(app, tmp_path / "copy")
+    file, _ = back_up(app, folder / "copy")
     data = file.read_bytes()
-    file.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(BackupFailed, match="damaged"):
-        restore(app, file)
+    for share in (0.0, 0.3, 0.9):
+        file.write_bytes(data[: int(len(data) * share)])
+        with pytest.raises(BackupFailed, match="damaged"):
+            restore(app, file)
     assert len(users(work)) == 50
 
 
-def test_anything_else_is_no_backup(app, work, tmp_path):
-    (tmp_path / "text").write_text("hello")
-    with tarfile.open(tmp_path / "tar", "w:gz"):
+def test_anything_else_is_no_backup(app, work, instance, folder):
+    (folder / "text").write_text("hello")
+    with tarfile.open(folder / "tar", "w:gz"):
         pass
     for name in ("text", "tar", "missing"):
         with pytest.raises(BackupFailed):
-            restore(app, tmp_path / name)
+            restore(app, folder / name)
 
 
-def test_a_broken_database_can_be_replaced(app, work, tmp_path):
+def test_a_broken_database_can_be_replaced(app, work, instance, folder):
     UserFactory(username="before")
     work.commit()
-    file, _ = back_up(app, tmp_path / "copy")
+    file, _ = back_up(app, folder / "copy")
     db.session.rollback()
     db.engine.dispose()
     place = making.database_file(db.engine)
@@ -330,13 +338,13 @@ def test_a_broken_database_can_be_replaced(app, work, tmp_path):
     assert Path(done.old_database).read_bytes().startswith(b"this is no database")
 
 
-def test_a_fresh_installation_takes_a_backup(app, work, tmp_path, key):
+def test_a_fresh_installation_takes_a_backup(app, work, instance, folder, key):
     UserFactory(username="before")
     work.commit()
-    file, _ = back_up(app, tmp_path / "copy")
+    file, _ = back_up(app, folder / "copy")
     db.session.rollback()
     db.engine.dispose()
-    for part in tmp_path.glob("constellation.sqlite3*"):
+    for part in instance.glob("constellation.sqlite3*"):
         part.unlink()
     key.unlink()
     done = restore(app, file)
@@ -347,10 +355,10 @@ def test_a_fresh_installation_takes_a_backup(app, work, tmp_path, key):
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("database", ["own"], indirect=True)
-def test_a_restore_that_fails_leaves_everything_as_it_was(app, work, tmp_path, monkeypatch):
+def test_a_restore_that_fails_leaves_everything_as_it_was(app, work, folder, monkeypatch):
     UserFactory(username="before")
     work.commit()
-    file, _ = back_up(app, tmp_path / "copy")
+    file, _ = back_up(app, folder / "copy")
     UserFactory(username="after")
     work.commit()
 
@@ -371,25 +379,37 @@ def test_a_restore_that_fails_leaves_everything_as_it_was(app, work, tmp_path, m
 # By command
 
 
-def test_the_commands_make_a_backup_and_put_it_back(tmp_path, sqlite_template):
-    instance = tmp_path / "instance"
-    instance.mkdir()
-    databases.copy_sqlite(sqlite_template, instance)
-    env = environ(INSTANCE_PATH=str(instance), LOG_DIR=str(tmp_path / "logs"))
-    said = flask("backup", str(tmp_path / "copy"), env=env)
-    assert f"{tmp_path / 'copy'}: " in said
-    with closing(sqlite3.connect(instance / "constellation.sqlite3")) as file, file:
-        file.execute("INSERT INTO site (domain, label) VALUES ('a.example', 'ocpp')")
-    command = [sys.executable, "-m", "flask", "restore", str(tmp_path / "copy")]
-    no = subprocess.run(command, env=env, input="n\n", capture_output=True, text=True, check=False)
-    assert (no.returncode, "Aborted" in no.stderr) == (1, True)
-    assert "A backup of 20" in no.stdout
-    said = flask("restore", str(tmp_path / "copy"), "--yes", env=env)
-    assert "The old database is kept: file " in said
-    with closing(sqlite3.connect(instance / "constellation.sqlite3")) as file:
-        assert file.execute("SELECT count(*) FROM site").fetchone() == (0,)
-    with pytest.raises(AssertionError, match="exists already"):
-        flask("backup", str(tmp_path / "copy"), env=env)
+def test_the_commands_make_a_backup_and_put_it_back(app, work, key, folder):
+    run, copy = app.test_cli_runner().invoke, str(folder / "copy")
+    UserFactory(username="before")
+    work.commit()
+    assert f"{copy}: " in run(args=["backup", copy]).output
+    UserFactory(username="after")
+    work.commit()
+    key.write_text("another key")
+
+    asked = run(args=["restore", copy], input="n\n")
+    assert "A backup of 20" in asked.output
+    assert asked.exit_code == 1
+    assert users(work) == ["before", "after"]
+
+    done = run(args=["restore", copy, "--yes"])
+    assert done.exit_code == 0
+    assert "The old database is kept: file " in done.output
+    assert "The old secret key is kept: " in done.output
+    assert users(work) == ["before"]
+    (folder / "text").write_text("hello")
+    for command in (["backup", copy], ["restore", str(folder / "text"), "--yes"]):
+        refused = run(args=command)
+        assert refused.exit_code == 1
+        assert refused.output.startswith("Error: ")
+        assert "Traceback" not in refused.output
+
+
+def test_a_key_from_the_environment_is_not_in_the_file(app, work, folder):
+    said = app.test_cli_runner().invoke(args=["backup", str(folder / "copy")]).output
+    assert "SECRET_KEY comes from the environment" in said
+    assert "secret_key" not in members(folder / "copy")
 
 
 # While others write, and when it is killed
