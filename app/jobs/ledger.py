@@ -100,8 +100,8 @@ def is_running(job: Job, now: datetime) -> bool:
 
 
 def ask(work: UnitOfWork, task: str) -> Job | None:
-    """Want a job run as soon as a worker can; None when there is no such job."""
-    job = work.scalar(select(Job).where(Job.task == task))
+    """Want a job run as soon as a worker can; None when no job of the schedule has this name."""
+    job = work.scalar(select(Job).where(Job.task == task, Job.schedule != ""))
     if job is not None:
         job.asked_at = utcnow()
     return job
