@@ -17,6 +17,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     ``overrides`` are settings by name that win over the environment (tests use them).
     """
     from app import access, admin, blueprints, config, doorbell, errors, extensions, logs, pages, sites
+    from app.jobs import models  # noqa: F401 - tables
 
     settings = config.environment()
     settings.update(overrides or {})

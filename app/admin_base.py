@@ -21,7 +21,7 @@ from flask_admin.contrib.sqla.ajax import QueryAjaxModelLoader
 from flask_admin.model.typefmt import BASE_FORMATTERS, DETAIL_FORMATTERS
 from flask_babel import gettext, ngettext
 from sqlalchemy import delete, inspect
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from werkzeug.wrappers import Response
 from wtforms import Form, ValidationError
@@ -29,7 +29,7 @@ from wtforms import Form, ValidationError
 from app import access
 from app.admin_times import StaffConverter, StaffFilters, as_shown
 from app.blueprints.accounts.services import audit
-from app.db import UnitOfWork, db, unit_of_work
+from app.db import UnitOfWork, db, is_full, unit_of_work
 from app.domain_error import DomainError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class StaffHome(_Staff, AdminIndexView):
 
 
 class StaffPage(_Staff, BaseView):
-    """A page for staff that is no table."""
+    """A page of the admin that is no table."""
 
 
 class PickedThrough(QueryAjaxModelLoader):
@@ -196,6 +196,10 @@ class StaffView(_Staff, ModelView):
             flash(gettext("Somebody else has deleted this."), "error")
         except (DataError, OverflowError):
             flash(gettext("one of the values does not fit"), "error")
+        except DBAPIError as error:
+            if not is_full(error):
+                raise
+            flash(gettext("The disk is full: nothing can be stored until there is room."), "error")
         return None
 
     def audit(self, work: UnitOfWork, name: str, row: Any, details: dict[str, Any]) -> None:

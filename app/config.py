@@ -104,8 +104,30 @@ class Config:
     MESSAGE_RETENTION_DAYS: int = 30
     # Minutes between two checks of an Odoo instance, so that a broken one is noticed; 0: only when asked for.
     ODOO_CHECK_MINUTES: int = 15
+    # Days after which a transaction whose charger says nothing more is ended.
+    STALE_TRANSACTION_DAYS: int = 7
+    # Minutes of silence after which staff are told of a charger; 10 at least.
+    SILENT_AFTER_MINUTES: int = 15
+    # Comma-separated addresses that alerts are mailed to. Unset: every member of staff who has one.
+    ALERT_MAIL: str = ""
+    # Folder of the nightly backups; better on another disk. Default: backups in the instance folder.
+    BACKUP_DIR: str = ""
+    # How many nightly backups are kept.
+    BACKUP_KEEP: int = 7
     # 1 restarts the server when a file changes.
     DEV_RELOAD: bool = False
+
+
+LEAST = {
+    "OCPP_HEARTBEAT_INTERVAL": 1,
+    "OCPP_CALL_TIMEOUT": 1,
+    "OCPP_PING_INTERVAL": 1,
+    "WEB_CONCURRENCY": 1,
+    "STALE_TRANSACTION_DAYS": 1,
+    # A charger that only answers pings is noted every seven minutes.
+    "SILENT_AFTER_MINUTES": 10,
+    "BACKUP_KEEP": 1,
+}
 
 
 def environment(root: Path = ROOT) -> dict[str, Any]:
@@ -134,6 +156,7 @@ def complete(found: dict[str, Any]) -> dict[str, Any]:
     """Fill in what follows from other settings: names, URLs, the database."""
     found["SERVER_NAME"] = found["SERVER_NAME"] or f"localhost:{found['PORT']}"
     found["PUBLIC_URL"] = (found["PUBLIC_URL"] or f"http://{found['SERVER_NAME']}").rstrip("/")
+    found["BACKUP_DIR"] = found["BACKUP_DIR"] or str(Path(found["INSTANCE_PATH"]) / "backups")
     found["SQLALCHEMY_DATABASE_URI"] = _database_url(found)
     return found
 
@@ -179,9 +202,9 @@ def _check(found: Mapping[str, Any]) -> None:
         raise ValueError(f"SMTP_PORT must lie between 1 and 65535, not {found['SMTP_PORT']}")
     if found["TIME_ZONE"] and found["TIME_ZONE"] not in available_timezones():
         raise ValueError(f"TIME_ZONE must be a zone such as America/Monterrey, not {found['TIME_ZONE']!r}")
-    for name in ("OCPP_HEARTBEAT_INTERVAL", "OCPP_CALL_TIMEOUT", "OCPP_PING_INTERVAL", "WEB_CONCURRENCY"):
-        if found[name] < 1:
-            raise ValueError(f"{name} must be at least 1, not {found[name]}")
+    for name, least in LEAST.items():
+        if found[name] < least:
+            raise ValueError(f"{name} must be at least {least}, not {found[name]}")
     if not 0 <= found["ODOO_CHECK_MINUTES"] <= 525_600:
         raise ValueError(f"ODOO_CHECK_MINUTES must be from 0 to 525600, not {found['ODOO_CHECK_MINUTES']}")
 

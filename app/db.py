@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -12,9 +13,11 @@ from typing import Annotated, Any
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
+
+from app import disk
 
 UnitOfWork = Session
 
@@ -89,8 +92,11 @@ def unit_of_work() -> Iterator[UnitOfWork]:
         session.connection(execution_options={"writing": True})
         yield session
         session.commit()
-    except BaseException:
+        disk.notes.stored()
+    except BaseException as error:
         session.rollback()
+        if is_full(error):
+            disk.notes.full(error)
         raise
     finally:
         if single_writer:
@@ -147,3 +153,13 @@ def is_busy(error: BaseException) -> bool:
     """Whether SQLite said that another connection holds its lock."""
     cause = error.orig if isinstance(error, OperationalError) else error
     return "locked" in str(cause) or "busy" in str(cause)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the database could not write for want of room, or because its disk took nothing."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        # The low byte; the others say which kind of input or output failed.
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    # PostgreSQL, appendix A: disk_full, out_of_memory.
+    return getattr(cause, "sqlstate", None) in ("53100", "53200")

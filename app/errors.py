@@ -7,9 +7,11 @@ import logging
 from flask import Flask, current_app, jsonify, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
+from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from app import access
+from app.db import is_full
 from app.domain_error import DomainError
 
 log = logging.getLogger(__name__)
@@ -19,6 +21,7 @@ def init_app(app: Flask) -> None:
     """Register the handlers."""
     app.register_error_handler(DomainError, _domain_error)
     app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(DBAPIError, _database_error)
     app.register_error_handler(Exception, _bug)
 
 
@@ -38,6 +41,12 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
         key: value for key, value in error.get_headers() if key not in ("Content-Type", "Content-Length")
     }
     return shown(error.code or 500, str(error.description or error.name), headers)
+
+
+def _database_error(error: DBAPIError) -> ResponseReturnValue:
+    if not is_full(error):
+        return _bug(error)
+    return shown(503, gettext("The disk is full: nothing can be stored until there is room."))
 
 
 def _bug(error: Exception) -> ResponseReturnValue:

@@ -63,6 +63,7 @@ def post_worker_init(worker: Any) -> None:
 
     engine = worker.wsgi.extensions["ocpp"]
     engine.listen()
+    engine.vigil.start()
 
     def stop(number: int, frame: Any) -> None:
         # Not a Thread: its start() waits, and a signal may arrive in the hub, where nothing may wait.

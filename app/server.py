@@ -19,6 +19,7 @@ import click
 
 from app import announcement, first_start
 from app.config import ROOT, environment
+from app.queues import QUEUES
 from app.supervisor import Child, Supervisor
 
 # Seconds after which worker and beat start even though /healthz does not answer 200 yet.
@@ -26,7 +27,6 @@ PATIENCE_S = 20.0
 # What only the first start needs; the children must not inherit it.
 OURS_ALONE = ("ADMIN_USERNAME", "ADMIN_PASSWORD", "API_TOKEN")
 CELERY = ("-m", "celery", "--quiet", "--app", "worker")
-QUEUES = "mail,odoo,simulators,maintenance"
 WORKER_THREADS = 8
 
 
@@ -70,7 +70,7 @@ class Site:
         self.settings = settings
         self.supervisor = supervisor
         self.web = web()
-        self.others = [worker(), beat(settings)]
+        self.others = [worker(), beat()]
         self.first_user: first_start.FirstUser | None = None
 
     def serve(self) -> None:
@@ -153,16 +153,16 @@ def worker() -> Child:
         "--loglevel",
         "warning",
     ]
-    command += ["--queues", QUEUES, "--pool", "threads", "--concurrency", str(WORKER_THREADS)]
+    command += ["--queues", ",".join(QUEUES), "--pool", "threads", "--concurrency", str(WORKER_THREADS)]
     # Workers need not know of each other, and asking around costs seconds at every start and stop.
     command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     return Child("worker", command, when_orphaned=signal.SIGKILL)
 
 
-def beat(settings: Mapping[str, Any]) -> Child:
+def beat() -> Child:
     """What starts the worker's regular tasks."""
-    schedule = str(Path(settings["INSTANCE_PATH"]).resolve() / "beat-schedule")
-    command = [sys.executable, *CELERY, "beat", "--loglevel", "warning", "--schedule", schedule, "--pidfile="]
+    scheduler = ["--scheduler", "worker.beat:Scheduler", "--pidfile="]
+    command = [sys.executable, *CELERY, "beat", "--loglevel", "warning", *scheduler]
     return Child("beat", command)
 
 

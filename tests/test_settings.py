@@ -43,6 +43,10 @@ DEFAULTS = {
     "RFID_LOGIN": True,
     "PUBLIC_DASHBOARD": True,
     "NODE_TOKEN": "",
+    "STALE_TRANSACTION_DAYS": 7,
+    "SILENT_AFTER_MINUTES": 15,
+    "ALERT_MAIL": "",
+    "BACKUP_KEEP": 7,
     "MESSAGE_RETENTION_DAYS": 30,
     "DEV_RELOAD": False,
     "SERVER_NAME": "localhost:8000",
@@ -113,6 +117,7 @@ def test_other_files_in_the_folder_are_left_alone(machine):
 @pytest.mark.parametrize(
     ("name", "text"),
     [("PORT", "eighty"), ("OCPP_CALL_TIMEOUT", "3.5"), ("OCPP_CALL_TIMEOUT", "0"), ("WEB_CONCURRENCY", "-1"),
+     ("SILENT_AFTER_MINUTES", "9"), ("STALE_TRANSACTION_DAYS", "0"), ("BACKUP_KEEP", "0"),
      ("RFID_LOGIN", "perhaps"), ("OCPP_VALIDATION", "loose"), ("LANGUAGE_CODE", "tlh"),
      ("ODOO_CHECK_MINUTES", "-1"), ("ODOO_CHECK_MINUTES", "99999999999")],
 )  # fmt: skip

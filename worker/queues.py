@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-QUEUES = ("mail", "odoo", "simulators", "maintenance")
+from app.queues import QUEUES
+
+__all__ = ["DEFAULT", "QUEUES", "queue_of"]
+
 DEFAULT = "maintenance"
 
 

@@ -1,7 +1,7 @@
 """wire gauges, and their rows
 
 Revision ID: 0009
-Revises: 0007
+Revises: 0008
 Create Date: 2026-11-26 15:13:58.044958
 
 """
@@ -13,7 +13,7 @@ from app.blueprints.awg import tables
 
 # revision identifiers, used by Alembic.
 revision = '0009'
-down_revision = '0007'
+down_revision = '0008'
 branch_labels = None
 depends_on = None
 

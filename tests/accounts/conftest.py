@@ -21,7 +21,7 @@ def act(staff):
 
 
 @pytest.fixture
-def letters(monkeypatch):
+def letters(app, monkeypatch):
     """A mail queue that keeps what is put into it; letters to addresses that are none are refused."""
     queued = []
 

@@ -56,4 +56,3 @@ def test_the_task_is_on_the_schedule_every_minute_and_in_its_queue():
 
     assert queue_of(send_queued) == "mail"
     assert entry["schedule"].minute == set(range(60))
-    assert entry["options"]["expires"] < 60

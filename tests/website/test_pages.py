@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Blueprint
 
-from app import access
+from app import access, disk
 from app.blueprints.website import services
 from app.config import ROOT
 from app.db import db
@@ -109,7 +109,7 @@ def test_the_default_language_is_a_setting(client):
 def test_health_is_one_answer_for_monitors(client):
     answer = client.get("/healthz")
 
-    assert answer.json == {"status": "ok", "database": "ok", "broker": "ok"}
+    assert answer.json == {"status": "ok", "database": "ok", "broker": "ok", "disk": "ok"}
     assert answer.headers["Cache-Control"] == "no-store"
 
 
@@ -138,6 +138,23 @@ def test_health_names_a_redis_that_does_not_answer(app, client):
     answer = client.get("/healthz")
 
     assert (answer.status_code, answer.json["broker"]) == (503, "down")
+
+
+def test_health_says_that_the_disk_is_full(app, client, monkeypatch):
+    monkeypatch.setattr(disk, "FULL_BYTES", 10**18)
+
+    answer = client.get("/healthz")
+
+    assert (answer.status_code, answer.json["disk"]) == (503, "full")
+    assert answer.json["detail"] == "disk full"
+
+
+def test_health_remembers_that_nothing_could_be_stored(client, monkeypatch):
+    monkeypatch.setattr(disk, "notes", disk.Notes())
+    disk.notes.full(OSError("no space"))
+    assert client.get("/healthz").json["detail"] == "disk full"
+    disk.notes.stored()
+    assert client.get("/healthz").status_code == 200
 
 
 @pytest.mark.redis

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from app.blueprints.ocpp.work import Needs, News, Settings, Work
-from app.db import is_busy
+from app.db import is_busy, is_full
 from app.domain_error import DomainError
 
 log = logging.getLogger(__name__)
@@ -78,10 +78,10 @@ def one_by_one(
 
 
 def passing(error: BaseException) -> bool:
-    """Whether the database was the trouble (a lost connection, a deadlock), so that trying again may help."""
+    """Whether the database was the trouble (a lost connection, a deadlock, a full disk): again may help."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.Error):
-        return is_busy(cause)
+        return is_busy(cause) or is_full(cause)
     return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
 
 

@@ -185,6 +185,17 @@ class Bus:
         if gone:
             self.on_gap()
 
+    def sweep(self) -> int:
+        """Forget processes that died without a word; return how many. None while Redis is away."""
+        with suppress(Away), self._talk() as client:
+            known = list(map(str, client.zrange(PROCESSES, 0, -1)))
+            pipe = client.pipeline(transaction=False)
+            for process in known:
+                pipe.exists(_key(process))
+            dead = [process for process, lives in zip(known, pipe.execute(), strict=True) if not lives]
+            return int(client.zrem(PROCESSES, *dead)) if dead else 0
+        return 0
+
     # Messages
 
     def request(self, process: str, message: Message) -> Message:

@@ -17,6 +17,7 @@ from app.blueprints.ocpp.journal import Journal
 from app.blueprints.ocpp.live import Live
 from app.blueprints.ocpp.prepaid import Prepaid
 from app.blueprints.ocpp.registry import Registry
+from app.blueprints.ocpp.vigil import Vigil
 from app.blueprints.ocpp.work import News, Settings
 from app.db import db
 
@@ -47,6 +48,7 @@ class Engine:
         self.dispatcher = Dispatcher(self.registry, self.bus, settings["OCPP_CALL_TIMEOUT"])
         self.central_systems = {"ocpp1.6": CentralSystem(v16)}
         self.registry.on_change = self._presence_changed
+        self.vigil = Vigil(self.journal, self.registry)
         self._listening = False
         self._lock = threading.Lock()
 
@@ -68,6 +70,7 @@ class Engine:
     def close(self) -> None:
         """The process ends: send the chargers away and finish what waits. Safe to call twice."""
         self.registry.close_all()
+        self.vigil.end()
         self.journal.stop(DRAIN_S)
         if self.bus is not None:
             self.bus.close()
@@ -78,6 +81,7 @@ class Engine:
         return dispatch.described(connection) if connection is not None else None
 
     def _presence_changed(self, charger_id: str) -> None:
+        self.vigil.start()
         self.live.touch({charger_id})
         if self.bus is not None:
             self.bus.changed(charger_id)

@@ -21,9 +21,10 @@ from flask import current_app
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import disk, logs
 from app.blueprints.ocpp.batch import Operation, Outcome, Way, may_be_committed, one_by_one, passing, together
 from app.blueprints.ocpp.work import Needs, News, Settings, Work
-from app.db import is_busy, write_lock
+from app.db import is_busy, is_full, write_lock
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ MAX_BATCH = 500
 MAX_TRIES = 3
 # How long messages wait for a database that is gone before they fail: about as long as chargers wait.
 PATIENCE_S = 60.0
+# Seconds between two attempts to store something on a full disk.
+FULL_PAUSE_S = 0.5
 
 T = TypeVar("T")
 
@@ -57,6 +60,7 @@ class Journal:
         self._stopping = False
         self._connection: Connection | None = None
         self._away_since: float | None = None
+        self._full_since: float | None = None
 
     def submit(self, operation: Operation) -> None:
         """Queue an operation; ``done`` or ``failed`` is called later, from the journal's own thread."""
@@ -85,6 +89,7 @@ class Journal:
                 self._thread.start()
 
     def _run(self) -> None:
+        logs.active.domain = "ocpp"
         while True:
             self._wake.wait()
             self._wake.clear()
@@ -100,8 +105,7 @@ class Journal:
 
     def _serve(self, operations: list[Operation]) -> None:
         try:
-            with self._single_writer():
-                outcomes, news = self._write(operations)
+            outcomes, news = self._write(operations)
         except Exception as error:  # the journal must outlive any batch
             log.exception("a batch of %d was not stored", len(operations), exc_info=error)
             outcomes, news = [Outcome(error=error)] * len(operations), News()
@@ -120,10 +124,14 @@ class Journal:
         way, tries = together, 1
         while True:
             try:
-                return self._attempt(operations, way)
+                with self._single_writer():
+                    return self._attempt(operations, way)
             except (CommitUnknown, _Away):
                 raise
             except Exception as error:  # whatever a rule or the driver raises: the others have another chance
+                if is_full(error):
+                    self._wait_for_room(error)
+                    continue
                 if tries == MAX_TRIES:
                     raise
                 log.warning("a batch of %d is run again: %s", len(operations), _short(error))
@@ -143,6 +151,8 @@ class Journal:
             if may_be_committed(error):
                 raise CommitUnknown(_short(error)) from error
             raise
+        self._full_since = None
+        disk.notes.stored()
         return outcomes, news
 
     def _begin(self) -> Connection:
@@ -155,6 +165,8 @@ class Journal:
                 return connection
             except SQLAlchemyError as error:
                 self._forget_connection()
+                if is_full(error):
+                    disk.notes.full(error)
                 self._check_patience(error)
             time.sleep(pause)
             pause = min(pause * 2, 0.5)
@@ -175,6 +187,14 @@ class Journal:
         self._away_since = self._away_since or time.monotonic()
         if self._stopping or time.monotonic() - self._away_since > PATIENCE_S:
             raise _Away(_short(error)) from error
+
+    def _wait_for_room(self, error: Exception) -> None:
+        """The disk is full: as for a database that is away, wait, or fail when that takes too long."""
+        disk.notes.full(error)
+        self._full_since = self._full_since or time.monotonic()
+        if self._stopping or time.monotonic() - self._full_since > PATIENCE_S:
+            raise _Away(_short(error)) from error
+        time.sleep(FULL_PAUSE_S)
 
     def _roll_back(self) -> None:
         try:

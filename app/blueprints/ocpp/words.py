@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING
 
 from flask_babel import (
     format_date,
@@ -20,6 +21,9 @@ from app.blueprints.accounts.models import RFID
 from app.blueprints.ocpp.models import Transaction
 from app.blueprints.ocpp.services.overview import Outlet
 from app.clock import utcnow
+
+if TYPE_CHECKING:
+    from app.blueprints.ocpp.models import Alert, Charger
 
 # services.overview.STATES → words.
 STATES = {
@@ -64,6 +68,12 @@ COLOURS = {
     "blocked": "dark",
     "pending": "warning",
     "rejected": "danger",
+}
+# services.alerts' kinds → words.
+KINDS_OF_ALERTS = {
+    "silent": lazy_gettext("silent"),
+    "fault": lazy_gettext("fault"),
+    "disk": lazy_gettext("disk"),
 }
 # Why a tag was refused (services.authorization.REASONS) → words.
 REASONS = {
@@ -182,6 +192,29 @@ def card_state(card: RFID) -> tuple[bool, str]:
         else gettext("expired on %(day)s", day=day(card.expires_at))
     )
     return valid, word
+
+
+def alert(row: Alert) -> str:
+    """What is wrong, in one sentence."""
+    words = {"charger": _named(row.charger), "time": moment(row.since), "detail": row.detail}
+    if row.kind == "silent":
+        return gettext("%(charger)s has not been heard of since %(time)s", **words)
+    if row.kind == "disk":
+        return gettext("little room is left on a disk: %(detail)s", **words)
+    words["detail"] = row.detail or status("Faulted")
+    if not row.connector_id:
+        return gettext("%(charger)s reports a fault since %(time)s: %(detail)s", **words)
+    return gettext(
+        "%(charger)s, connector %(number)d, reports a fault since %(time)s: %(detail)s",
+        number=row.connector_id, **words,
+    )  # fmt: skip
+
+
+def _named(charger: Charger | None) -> str:
+    """Name and id: several chargers may have one name."""
+    if charger is None:
+        return ""
+    return f"{charger.name} ({charger.charger_id})" if charger.name else charger.charger_id
 
 
 def colour(name: str) -> str:

@@ -26,22 +26,23 @@ class Health:
 
     database: bool
     broker: bool
+    disk: bool = True
 
     @property
     def is_ok(self) -> bool:
-        """Whether everything answers."""
-        return self.database and self.broker
+        """Whether everything answers, and can be stored."""
+        return self.database and self.broker and self.disk
 
     def as_json(self) -> dict[str, str]:
-        """For monitors: one word each, and a sentence when something is down."""
+        """For monitors: one word each, and a sentence when something is wrong."""
         answers = {"database": self.database, "broker": self.broker}
         body = {name: "ok" if is_up else "down" for name, is_up in answers.items()}
+        body["disk"] = "ok" if self.disk else "full"
+        if self.is_ok:
+            return {"status": "ok", **body}
         down = " and ".join(name for name, is_up in answers.items() if not is_up)
-        return (
-            {"status": "ok", **body}
-            if not down
-            else {"status": "down", **body, "detail": f"no answer: {down}"}
-        )
+        wrong = ["disk full"] * (not self.disk) + [f"no answer: {down}"] * bool(down)
+        return {"status": "down", **body, "detail": "; ".join(wrong)}
 
 
 def site_labels(engine: Engine) -> Mapping[str, str] | None:
@@ -55,11 +56,10 @@ def site_labels(engine: Engine) -> Mapping[str, str] | None:
         return None
 
 
-def health(engine: Engine, redis_url: str, instance_path: str) -> Health:
+def health(engine: Engine, redis_url: str, instance_path: str, *, disk_is_full: bool = False) -> Health:
     """Ask the database for a row and the broker for a sign of life. Without Redis, the broker is a folder."""
-    return Health(
-        _database_answers(engine), _redis_answers(redis_url) if redis_url else _is_usable(instance_path)
-    )
+    broker = _redis_answers(redis_url) if redis_url else _is_usable(instance_path)
+    return Health(_database_answers(engine), broker, not disk_is_full)
 
 
 def _database_answers(engine: Engine) -> bool:

@@ -22,13 +22,14 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from app import access, pages, sites
+from app import access, disk, metrics, pages, sites
 from app.access import ANYONE
 from app.blueprints import DOMAINS, Domain
 from app.blueprints.readme.services import rendering
-from app.blueprints.website import api_document, services
+from app.blueprints.website import api_document, cli, services
 from app.blueprints.website.models import SITES_CHANGED
 from app.db import db
+from app.jobs import measures
 from app.language import LANGUAGES
 
 bp = Domain("website", __name__)
@@ -64,9 +65,18 @@ def language(code: str) -> ResponseReturnValue:
 @bp.get("/healthz")
 @access.allow(ANYONE, json=True)
 def healthz() -> ResponseReturnValue:
-    """Whether web, database and broker answer; 503 names what does not."""
-    health = services.health(db.engine, current_app.config["REDIS_URL"], current_app.instance_path)
+    """Whether web, database and broker answer and the disk has room; 503 names what is wrong."""
+    redis_url, folder = current_app.config["REDIS_URL"], current_app.instance_path
+    is_full = disk.notes.is_full or disk.room(folder).is_full
+    health = services.health(db.engine, redis_url, folder, disk_is_full=is_full)
     return health.as_json(), 200 if health.is_ok else 503, {"Cache-Control": "no-store"}
+
+
+@bp.get("/metrics")
+@access.allow(access.STAFF_OR_TOKEN, json=True)
+def metrics_text() -> ResponseReturnValue:
+    """Tell Prometheus how this installation is doing."""
+    return Response(metrics.text(), content_type=metrics.CONTENT_TYPE, headers={"Cache-Control": "no-store"})
 
 
 @bp.get("/api/openapi.json")
@@ -113,7 +123,9 @@ def favicon() -> ResponseReturnValue:
 
 
 def init_app(app: Flask) -> None:
-    """Set up the site map."""
+    """Set up the site map, the commands, and what there is to measure."""
+    cli.init_app(app)
+    metrics.register(app, measures.collect)
     app.extensions["site_map"] = sites.SiteMap(
         app.config["SERVER_NAME"], frozenset(DOMAINS), lambda: services.site_labels(db.engine)
     )

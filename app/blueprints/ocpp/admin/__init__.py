@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask_babel import lazy_gettext
 
 from app.admin_base import StaffPage, StaffView
+from app.blueprints.ocpp.admin.alerts import AlertAdmin
 from app.blueprints.ocpp.admin.authorization import AuthorizationPage
 from app.blueprints.ocpp.admin.chargers import ChargerAdmin
 from app.blueprints.ocpp.admin.records import (
@@ -17,6 +18,7 @@ from app.blueprints.ocpp.admin.records import (
 from app.blueprints.ocpp.admin.simulators import SimulatorAdmin
 from app.blueprints.ocpp.admin.tidying import OddStopAdmin, UnknownTagAdmin
 from app.blueprints.ocpp.models import (
+    Alert,
     Charger,
     Connector,
     MeterReading,
@@ -34,6 +36,7 @@ def views() -> list[StaffView | StaffPage]:
     """What the admin hangs up, in the order of its menu."""
     kinds = (
         (ChargerAdmin, Charger, "charger", lazy_gettext("Chargers")),
+        (AlertAdmin, Alert, "alert", lazy_gettext("Alerts")),
         (ConnectorAdmin, Connector, "connector", lazy_gettext("Connectors")),
         (TransactionAdmin, Transaction, "transaction", lazy_gettext("Transactions")),
         (MeterReadingAdmin, MeterReading, "meter_reading", lazy_gettext("Meter readings")),

@@ -18,7 +18,15 @@ from app.admin_base import StaffView
 from app.blueprints.ocpp import dispatch, words
 from app.blueprints.ocpp.admin.commands import Commands
 from app.blueprints.ocpp.admin.forms import COMMANDS, is_charger_id, is_object
-from app.blueprints.ocpp.models import Charger, Connector, OcppMessage, Refusal, Transaction, UnknownTag
+from app.blueprints.ocpp.models import (
+    Alert,
+    Charger,
+    Connector,
+    OcppMessage,
+    Refusal,
+    Transaction,
+    UnknownTag,
+)
 from app.blueprints.ocpp.services import keys, overview
 from app.db import UnitOfWork, db
 from app.domain_error import DomainError
@@ -203,7 +211,7 @@ class ChargerAdmin(Commands, StaffView):
         for model in (Transaction, OcppMessage, Refusal):
             if work.scalar(select(exists().where(model.charger_id == row.id))):
                 raise HasHistory(row)
-        for part in (Connector, UnknownTag):
+        for part in (Connector, UnknownTag, Alert):
             work.execute(delete(part).where(part.charger_id == row.id))
         super().remove(work, row)
 

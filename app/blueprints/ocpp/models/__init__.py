@@ -1,11 +1,13 @@
 """Tables of the charging domain: stations, charging, and what the line remembers."""
 
+from app.blueprints.ocpp.models.alerts import Alert
 from app.blueprints.ocpp.models.charging import MeterReading, OddStop, Refusal, Transaction, UnknownTag
 from app.blueprints.ocpp.models.line import OcppMessage
 from app.blueprints.ocpp.models.simulators import Simulator
 from app.blueprints.ocpp.models.stations import Charger, Connector
 
 __all__ = [
+    "Alert",
     "Charger",
     "Connector",
     "MeterReading",

@@ -58,6 +58,7 @@ def fragment(settings: Mapping[str, Any]) -> Fragment:
             "/ocpp/transactions/": {"get": _transactions()},
             "/ocpp/transactions/{transaction_id}/": {"get": _transaction()},
             "/ocpp/transactions/{transaction_id}/close/": {"post": _close()},
+            "/ocpp/alerts/": {"get": _alerts()},
             "/ocpp/events/": {"get": _events(public=settings["PUBLIC_DASHBOARD"])},
             **openapi_my.paths(),
         },
@@ -144,6 +145,21 @@ def _close() -> Node:
             "200": answer("The transaction, ended.", ref("Transaction"), example=example),
             **refusals(NotFound("not found"), StoppedAlready("the transaction has stopped already")),
         },
+    }
+
+
+def _alerts() -> Node:
+    counts = {kind: of("integer") for kind in ("silent", "fault", "disk")}
+    listed = record(
+        {
+            "alerts": array(ref("Alert")),
+            "open": record(counts, description="How many are not over, also acknowledged ones."),
+        }
+    )
+    example = {"alerts": [EXAMPLES["Alert"]], "open": {"silent": 0, "fault": 1, "disk": 0}}
+    return {
+        "description": "What has been acknowledged in the administration is left out.",
+        "responses": {"200": answer("At most 200 alerts.", listed, example=example)},
     }
 
 

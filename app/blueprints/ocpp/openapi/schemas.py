@@ -133,7 +133,21 @@ PUBLIC_CHARGER = record(
     description="What anyone may see of a charger, in the events of the dashboard.",
 )
 
+ALERT = record(
+    {
+        "id": of("integer"),
+        "kind": of("string", "What is wrong.", enum=["silent", "fault", "disk"]),
+        "charger_id": of("string", "None: it is about the installation.", null=True),
+        "connector_id": of("integer", "The outlet, of a fault.", null=True),
+        "since": time("When it began; of a fault, by the charger's clock."),
+        "detail": of("string", "The charger's error code and words; the folder and the room that is left."),
+        "text": of("string", "A sentence that says all of it."),
+    },
+    description="Something that staff must know of.",
+)
+
 SCHEMAS: dict[str, Node] = {
+    "Alert": ALERT,
     "Charger": CHARGER,
     "ChargerInDetail": CHARGER_IN_DETAIL,
     "ChargerTransaction": CHARGER_TRANSACTION,
@@ -143,6 +157,15 @@ SCHEMAS: dict[str, Node] = {
 }
 
 EXAMPLES: dict[str, dict[str, Any]] = {
+    "Alert": {
+        "id": 4,
+        "kind": "fault",
+        "charger_id": "SIM1",
+        "connector_id": 2,
+        "since": "2026-01-31T08:12:00Z",
+        "detail": "GroundFailure",
+        "text": "Gate (SIM1), connector 2, reports a fault since Jan 31, 2026, 8:12:00 AM: GroundFailure",
+    },
     "Charger": {
         "charger_id": "SIM1",
         "name": "North gate",

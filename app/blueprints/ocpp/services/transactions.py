@@ -94,8 +94,10 @@ def note(work: Work, transaction_id: int, word: str) -> None:
         transaction.flag(word)
 
 
-def close(work: Work, transaction_id: int, *, at: datetime | None = None) -> TransactionRow:
-    """End, by hand, a transaction whose charger never will, with its last reading.
+def close(
+    work: Work, transaction_id: int, *, at: datetime | None = None, word: str = "closed_by_staff"
+) -> TransactionRow:
+    """End a transaction whose charger never will, with its last reading. ``word``: one of ``PROVISIONAL``.
 
     Raises ``NotFound``, or ``DomainError`` when it has stopped already.
     """
@@ -104,9 +106,10 @@ def close(work: Work, transaction_id: int, *, at: datetime | None = None) -> Tra
         raise NotFound(lazy_gettext("not found"))
     if not transaction.running:
         raise DomainError(lazy_gettext("the transaction has stopped already"))
-    transaction.flag("closed_by_staff")
+    transaction.flag(word)
     charger = work.charger(transaction.charger_id)
-    _end(work, transaction, transaction.last_wh, Moment(at or work.now), "Other")
+    ended_at = max(transaction.started_at, at) if at else work.now
+    _end(work, transaction, transaction.last_wh, Moment(ended_at), "Other")
     _idle(work, charger, transaction)
     return transaction
 

@@ -2,17 +2,19 @@
 
 from flask import Flask
 
+from app import metrics
 from app.blueprints import Domain
-from app.blueprints.ocpp import cli, engine, models, sockets  # noqa: F401 - tables
+from app.blueprints.ocpp import cli, engine, measures, models, sockets  # noqa: F401 - tables
 
 bp = Domain("ocpp", __name__)
 
 # They hang their views on bp.
-from app.blueprints.ocpp.views import api, my, my_api, my_files, pages  # noqa: E402, F401
+from app.blueprints.ocpp.views import alerts, api, my, my_api, my_files, pages  # noqa: E402, F401
 
 
 def init_app(app: Flask) -> None:
-    """Start the line with the application."""
+    """Start the line with the application, and tell what there is to measure."""
+    metrics.register(app, measures.collect)
     engine.init_app(app)
     sockets.init_app(app)
     cli.init_app(app)

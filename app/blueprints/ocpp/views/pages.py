@@ -9,7 +9,7 @@ from app import access
 from app.blueprints.ocpp import dispatch, forms, words
 from app.blueprints.ocpp.feeds.chargers import Viewer, feed_of, rows_of
 from app.blueprints.ocpp.services import message_log, overview
-from app.blueprints.ocpp.views import bp
+from app.blueprints.ocpp.views import alerts, bp
 from app.clock import utcnow
 from app.db import db
 from app.domain_error import NotFound
@@ -27,7 +27,10 @@ def dashboard() -> ResponseReturnValue:
             return redirect(url_for("login.login", next=request.full_path.rstrip("?")))
         raise access.Forbidden
     query = forms.search_text(request.args)
-    return render_template("ocpp/dashboard.html", page=_page(query), query=query, words=words, now=utcnow())
+    return render_template(
+        "ocpp/dashboard.html", page=_page(query), query=query, words=words, now=utcnow(),
+        alerts=alerts.for_dashboard(),
+    )  # fmt: skip
 
 
 @bp.get("/events/")

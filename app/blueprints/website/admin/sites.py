@@ -1,4 +1,4 @@
-"""Staff screens of website."""
+"""The staff screen of host names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wtforms.validators import ValidationError
 from app.admin_base import StaffView
 from app.blueprints import DOMAINS
 from app.blueprints.website.models import Site
-from app.db import UnitOfWork, db
+from app.db import UnitOfWork
 
 LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
 
@@ -50,10 +50,3 @@ class SiteAdmin(StaffView):
     def remove(self, work: UnitOfWork, row: Site) -> None:
         """Delete by way of the session, where the site map listens; nothing refers to a site."""
         work.delete(row)
-
-
-def views() -> list[StaffView]:
-    """What the admin hangs up."""
-    return [
-        SiteAdmin(Site, db, name=lazy_gettext("Sites"), category=lazy_gettext("Website"), endpoint="sites")
-    ]

@@ -1,0 +1,1 @@
+"""Tests of alerts: when, to whom, and what staff see."""
