@@ -248,7 +248,7 @@ def fill(file: Path) -> None:
 
 @pytest.mark.slow
 def test_e9_a_full_disk_stops_acknowledgements_and_loses_nothing(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "instance", 48):
+    with small_disk(tmp_path / "instance", 256):
         place = Place(tmp_path)
         place.give_credit(CHARGERS)
         server, filler = place.server, place.server.instance / "filler"
