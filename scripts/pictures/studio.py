@@ -47,7 +47,7 @@ class Studio:
     def show(self, page: Page, look: Look) -> None:
         """Open a page; return when it stands still."""
         self._be(page.who)
-        self._set(look)
+        self.set(look)
         sign = "&" if "?" in page.path else "?"
         self.browser.get(f"{self._url}{page.path}{sign}lang={look.language}")
         WebDriverWait(self.browser, 15).until(
@@ -74,13 +74,17 @@ class Studio:
         self._cookies[who] = self.browser.get_cookies()
         self._who = who
 
-    def _set(self, look: Look) -> None:
+    def set(self, look: Look) -> None:
+        """Look otherwise at what is shown; the language changes with the next page."""
         width, height = SIZES[look.size]
         self.browser.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": look.size == "phone"},
         )
-        features = [{"name": "prefers-color-scheme", "value": look.theme}]
+        features = [
+            {"name": "prefers-color-scheme", "value": look.theme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},  # colours do not fade in
+        ]
         self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
