@@ -123,7 +123,8 @@ def _settle(changes: alerts.Changes, *, may_begin: bool = True) -> int:
 
 def _mail_alerts() -> int:
     config, now = current_app.config, utcnow()
-    if not alerts.to_mail(db.session(), now):
+    # Without a mail server letters would pile up, and tell of what has long been over when there is one.
+    if not config["SMTP_HOST"] or not alerts.to_mail(db.session(), now):
         return 0
     with unit_of_work() as work:
         found = alerts.to_mail(work, now)
