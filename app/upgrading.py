@@ -1,6 +1,7 @@
 """What ``scripts/upgrade.sh`` asks of an installation: how its database stands, and whether it serves.
 
-``python -m app.upgrading state`` prints ``none``, ``current`` or ``behind``, and the database's revision.
+``python -m app.upgrading look`` prints a line each: the database is ``none``, ``current`` or ``behind``; its
+revision; the folder of backups; whether the site ``serves`` or is ``silent``.
 ``python -m app.upgrading serves SECONDS`` ends with 0 once /healthz answers 200, with 1 if it never does.
 """
 
@@ -22,15 +23,20 @@ def main(arguments: Sequence[str]) -> int:
     """Answer one question; return the exit status."""
     settings = environment()
     match arguments:
-        case ["state"]:
-            revision = first_start.revision(settings)
-            current = first_start.is_current(settings)
-            state = "current" if current else "behind" if revision else "none"
-            click.echo(f"{state} {revision or '-'}")
+        case ["look"]:
+            click.echo("\n".join(look(settings)))
             return 0
         case ["serves", seconds]:
             return 0 if serves(settings, float(seconds)) else 1
-    raise SystemExit("Usage: python -m app.upgrading state | serves SECONDS")
+    raise SystemExit("Usage: python -m app.upgrading look | serves SECONDS")
+
+
+def look(settings: Mapping[str, Any]) -> list[str]:
+    """How things stand, before anything is changed and after."""
+    revision = first_start.revision(settings)
+    state = "current" if first_start.is_current(settings) else "behind" if revision else "none"
+    served = not health(settings["HOST"], settings["PORT"])
+    return [state, revision or "-", settings["BACKUP_DIR"], "serves" if served else "silent"]
 
 
 def serves(settings: Mapping[str, Any], patience_s: float) -> bool:

@@ -9,8 +9,8 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/units.sh"
 
-# Seconds in which the new version has to serve.
-PATIENCE=90
+# Seconds in which the new version of a service has to serve.
+PATIENCE=${UPGRADE_PATIENCE:-90}
 BACKUPS_KEPT=3
 
 # A function: bash reads it whole before it starts, and the pull may replace this file.
@@ -28,6 +28,7 @@ main() {
     cd "$ROOT"
     check_repository
     find_services
+    BEFORE_IT=(none - "" silent) BACKUP="" MIGRATED="" STASH="" UNITS_BEFORE=""
     [ ! -x "$PYTHON_IN_VENV" ] || look_at_database
     mine git fetch --quiet || fail "The new version could not be fetched: see above. Nothing has changed here."
     [ -z "$backup_wanted" ] || back_up
@@ -68,28 +69,25 @@ find_services() {
 mine() { as_user "$(code_owner)" "$@"; }
 site() { as_user "${RUNS_AS:-$(code_owner)}" "$PYTHON_IN_VENV" -m "$@"; }
 
+# What is known before anything changes: the state of the database, its revision, the folder of backups, the site.
 look_at_database() {
     local found
-    SERVED=""
-    found=$(site app.upgrading state) ||
-        fail "The database does not answer: see above. Nothing has changed here."
-    read -r STATE REVISION <<<"$found"
-    if site app.upgrading serves 0 2>/dev/null; then SERVED=1; fi
+    found=$(site app.upgrading look) || fail "The database does not answer: see above. Nothing has changed here."
+    mapfile -t BEFORE_IT <<<"$found"
 }
 
 back_up() {
-    local folder
-    BACKUP=""
-    [ "${STATE:-none}" != none ] || return 0
-    folder=$(site app.preflight | tail -n 1)
-    as_user "${RUNS_AS:-$(code_owner)}" mkdir -p -m 700 "$folder" || fail "There is no folder for the backup, $folder. Nothing has changed here."
+    local folder=${BEFORE_IT[2]}
+    [ "${BEFORE_IT[0]}" != none ] || return 0
+    as_user "${RUNS_AS:-$(code_owner)}" mkdir -p -m 700 "$folder" ||
+        fail "There is no folder for the backup, $folder: set BACKUP_DIR. Nothing has changed here."
     BACKUP=$folder/before-upgrade-$(date -u +%Y%m%dT%H%M%SZ).tar.gz
-    site flask --app wsgi backup "$BACKUP" || fail "The database could not be backed up: see above. Nothing has changed here." \
-        "Where it is backed up otherwise: scripts/upgrade.sh --no-backup"
+    site flask --app wsgi backup "$BACKUP" ||
+        fail "The database could not be backed up: see above. Nothing has changed here." \
+            "Where it is backed up otherwise: scripts/upgrade.sh --no-backup"
 }
 
 fetch_code() {
-    STASH=""
     if [ -n "$(mine git status --porcelain --untracked-files=no)" ]; then
         mine git stash push --quiet --message "scripts/upgrade.sh, local changes to ${BEFORE:0:12}"
         STASH=$(mine git rev-parse refs/stash)
@@ -118,9 +116,10 @@ install_and_migrate() {
     local found
     keep_packages
     scripts/install.sh >&2 || roll_back "The new version could not be installed: see above."
-    found=$(site app.upgrading state) || roll_back "The new version does not start: see above."
-    if [ "${found%% *}" = current ]; then
-        site flask --app wsgi --version >/dev/null || roll_back "The new version does not start: see above."
+    found=$(site app.upgrading look) || roll_back "The new version does not start: see above."
+    if [ "$(head -n 1 <<<"$found")" = current ]; then
+        as_user "${RUNS_AS:-$(code_owner)}" "$PYTHON_IN_VENV" -c 'import wsgi' ||
+            roll_back "The new version does not start: see above."
         return
     fi
     stop_services
@@ -149,7 +148,7 @@ restart_services() {
         scripts/install.sh --service "$name" --user "$(service_user "$name")" >&2 ||
             roll_back "The service $name of the new version did not start: journalctl -u '$name*' says why."
     done
-    [ -z "${SERVED:-}" ] || site app.upgrading serves "$PATIENCE" ||
+    [ "${BEFORE_IT[3]}" = silent ] || site app.upgrading serves "$PATIENCE" ||
         roll_back "The new version does not serve: journalctl -u '${SERVICES[0]}*' says why."
 }
 
@@ -158,17 +157,17 @@ roll_back() {
     local name trouble=""
     trap '' INT TERM HUP
     printf '%s\n' "$*" >&2
-    if [ -n "${MIGRATED:-}" ]; then stop_services && put_database_back || trouble=1; fi
+    if [ -n "$MIGRATED" ]; then stop_services && put_database_back || trouble=1; fi
     mine git rebase --abort 2>/dev/null || true
     mine git reset --quiet --hard "$BEFORE"
-    if [ -n "${STASH:-}" ]; then put_changes_back || trouble=1; fi
+    if [ -n "$STASH" ]; then put_changes_back || trouble=1; fi
     if [ -d "$VENV.before" ]; then
         rm -rf "$VENV"
         mv "$VENV.before" "$VENV"
     fi
     if [ -x "$PYTHON_IN_VENV" ]; then as_owner compile_translations || true; fi
-    if [ -n "${UNITS_BEFORE:-}" ]; then cp -p "$UNITS_BEFORE"/* "$UNITS_DIR" && systemctl daemon-reload; fi
-    if [ -n "${MIGRATED:-}${UNITS_BEFORE:-}" ]; then
+    if [ -n "$UNITS_BEFORE" ]; then cp -p "$UNITS_BEFORE"/* "$UNITS_DIR" && systemctl daemon-reload; fi
+    if [ -n "${MIGRATED}$UNITS_BEFORE" ]; then
         for name in "${SERVICES[@]}"; do systemctl restart "$name" || trouble=1; done
     fi
     [ -z "$trouble" ] || fail "Not everything could be put back: see above. Backup: ${BACKUP:-none was made}"
@@ -177,9 +176,9 @@ roll_back() {
 
 put_database_back() {
     local found
-    found=$(site app.upgrading state) && [ "${found#* }" != "$REVISION" ] || return 0
-    if [ "$REVISION" != - ] && site flask --app wsgi db downgrade "$REVISION"; then return 0; fi
-    [ -n "${BACKUP:-}" ] && site flask --app wsgi restore --yes "$BACKUP"
+    if found=$(site app.upgrading look) && [ "$(sed -n 2p <<<"$found")" = "${BEFORE_IT[1]}" ]; then return 0; fi
+    if [ "${BEFORE_IT[1]}" != - ] && site flask --app wsgi db downgrade "${BEFORE_IT[1]}"; then return 0; fi
+    [ -n "$BACKUP" ] && site flask --app wsgi restore --yes "$BACKUP"
 }
 
 # They are in the stash still, or in the commit that the stash was.
@@ -193,8 +192,8 @@ put_changes_back() {
 
 forget_old() {
     local file
-    rm -rf "$VENV.before" "${UNITS_BEFORE:-}"
-    [ -n "${BACKUP:-}" ] || return 0
+    rm -rf "$VENV.before" "$UNITS_BEFORE"
+    [ -n "$BACKUP" ] || return 0
     say "The database as it was: $BACKUP"
     while read -r file; do rm -f "$file"; done < <(
         find "$(dirname "$BACKUP")" -maxdepth 1 -name 'before-upgrade-*.tar.gz' | sort | head -n "-$BACKUPS_KEPT"
@@ -204,7 +203,7 @@ forget_old() {
 say_done() {
     if [ ${#SERVICES[@]} -gt 0 ]; then
         say "Upgraded, and restarted: ${SERVICES[*]}"
-    elif [ -n "${SERVED:-}" ]; then
+    elif [ "${BEFORE_IT[3]}" = serves ]; then
         say "Upgraded. The site that runs is still the old one: Ctrl-C, and scripts/run."
     else
         say "Upgraded. Start the site: scripts/run"

@@ -150,6 +150,7 @@ def test_a_service_is_installed_again_without_harm_and_removed_without_loss(tree
     assert (again.returncode, "No service charging" in again.stdout) == (1, True)
 
 
+@pytest.mark.slow
 def test_every_script_is_clean():
     scripts = [file for file in (trees.ROOT / "scripts").iterdir() if file.is_file()]
     bash = [str(file) for file in scripts if "bash" in file.read_text().splitlines()[0]]
