@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.config import FLASK, RUN
 from app.version import __version__
 
 SIOCGIFADDR = 0x8915  # linux/sockios.h
@@ -49,7 +50,7 @@ def unread_secrets(file: Path) -> str:
 
 def next_steps(settings: Mapping[str, Any]) -> str:
     """Who can reach the site, and what to try."""
-    trial = ["Try it, in a second terminal:", "  .venv/bin/flask simulate --count 3", ""]
+    trial = ["Try it, in a second terminal:", f"  {FLASK} simulate --count 3", ""]
     return "\n".join([*_reach(settings), *_room(settings), *trial, "Ctrl-C stops it."])
 
 
@@ -90,7 +91,7 @@ def _reach(settings: Mapping[str, Any]) -> list[str]:
     addresses = own_addresses()
     if _is_loopback(host):
         lines = ["Only this machine can reach it. To let chargers and phones in, stop it and start it with:"]
-        lines += ["  HOST=0.0.0.0 scripts/run", *_at(addresses, port, "Then it is at"), ""]
+        lines += [f"  HOST=0.0.0.0 {RUN}", *_at(addresses, port, "Then it is at"), ""]
         return lines
     lines = [*_at(addresses if _is_wildcard(host) else [host], port, "Chargers and phones find it at"), ""]
     if not settings["OCPP_REQUIRE_KEY"]:

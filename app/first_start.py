@@ -38,12 +38,12 @@ def is_current(settings: Mapping[str, Any]) -> bool:
     from alembic.script import ScriptDirectory
     from sqlalchemy import NullPool, create_engine, make_url
 
-    from app.config import ROOT
+    from app.config import MIGRATIONS
 
     url = make_url(settings["SQLALCHEMY_DATABASE_URI"])
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         return False
-    heads = set(ScriptDirectory(str(ROOT / "migrations")).get_heads())
+    heads = set(ScriptDirectory(str(MIGRATIONS)).get_heads())
     with create_engine(url, poolclass=NullPool).connect() as connection:
         return set(MigrationContext.configure(connection).get_current_heads()) == heads
 

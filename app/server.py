@@ -1,4 +1,4 @@
-"""What ``scripts/run`` runs: checks, the database, then web, worker and beat, kept running."""
+"""What ``scripts/run`` and ``constellation`` run: checks, the database, then web, worker and beat, kept running."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from app import announcement, first_start
-from app.config import ROOT, environment
+from app.config import ROOT, RUN, environment
 from app.queues import QUEUES
 from app.supervisor import Child, Supervisor
 
@@ -138,7 +138,7 @@ class Site:
 def web() -> Child:
     """gunicorn; its settings are a file, see there."""
     file = str(Path(__file__).with_name("gunicorn_settings.py"))
-    return Child("web", [sys.executable, "-m", "gunicorn", "--config", file, "wsgi:app"])
+    return Child("web", [sys.executable, "-m", "gunicorn", "--config", file, "app:create_app()"])
 
 
 def worker() -> Child:
@@ -196,7 +196,7 @@ def _check_port(host: str, port: int) -> None:
             raise Refused(f"Cannot listen on HOST={host} PORT={port}: {error.strerror}.") from error
         raise Refused(
             f"Port {port} of {host} is taken by another program: stop that, or choose another port,"
-            f" PORT={port + 1} scripts/run."
+            f" PORT={port + 1} {RUN}."
         ) from error
 
 
@@ -211,7 +211,7 @@ def _lock_instance(settings: Mapping[str, Any]) -> int:
         if settings["REDIS_URL"]:
             return lock
         raise Refused(
-            f"Another scripts/run is using {folder}: stop that, or give this one an INSTANCE_PATH of its own."
+            f"Another {RUN} is using {folder}: stop that, or give this one an INSTANCE_PATH of its own."
         ) from None
     except OSError as error:
         raise Refused(f"INSTANCE_PATH={folder} cannot be used: {error.strerror}.") from error
@@ -238,6 +238,8 @@ def _plain_reasons() -> Iterator[None]:
 
 def _environ_of_children(settings: Mapping[str, Any]) -> dict[str, str]:
     environ = {name: text for name, text in os.environ.items() if name not in OURS_ALONE}
+    # They start in another folder than we did.
+    environ |= {name: str(Path(settings[name]).resolve()) for name in ("INSTANCE_PATH", "LOG_DIR", "BACKUP_DIR")}
     # gunicorn reads this one by itself, and takes an empty one for a mistake.
     return environ | {"WEB_CONCURRENCY": str(settings["WEB_CONCURRENCY"])}
 
