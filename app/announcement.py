@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from app import version
 from app.config import FLASK, RUN
-from app.version import __version__
 
 SIOCGIFADDR = 0x8915  # linux/sockios.h
 # So many chargers are a large site: less room than that is worth a word.
@@ -27,7 +27,7 @@ def ready(settings: Mapping[str, Any]) -> str:
     ws = http.replace("http", "ws", 1)
     return "\n".join(
         [
-            f"Arthexis Constellation {__version__} is ready.",
+            f"Arthexis Constellation {version.text()} is ready.",
             "",
             f"  Site          {http}/",
             f"  Admin         {http}/admin/",

@@ -24,7 +24,7 @@ FLASK = "constellation" if IS_INSTALLED else ".venv/bin/flask"
 
 
 def _home() -> Path:
-    """Where an installation keeps what is its own: a checkout in itself, an installed package with its user."""
+    """Where an installation keeps what is its own: a checkout in itself, a package with its user."""
     if not IS_INSTALLED:
         return ROOT
     data = Path(os.environ.get("XDG_DATA_HOME", ""))

@@ -1,4 +1,4 @@
-"""The ``constellation`` command of the installed package: alone it serves, with arguments it is ``flask …``."""
+"""The ``constellation`` command of the installed package: alone it serves, else it is ``flask …``."""
 
 from __future__ import annotations
 
@@ -27,8 +27,12 @@ def _create_app() -> Flask:
 
 
 @click.group(
-    cls=FlaskGroup, create_app=_create_app, add_default_commands=False, add_version_option=False, load_dotenv=False
+    cls=FlaskGroup,
+    create_app=_create_app,
+    add_default_commands=False,
+    add_version_option=False,
+    load_dotenv=False,
 )
 @click.version_option(version.text(), prog_name="Arthexis Constellation")
 def commands() -> None:
-    """Without arguments: make or migrate the database, then serve until Ctrl-C. With one: run that command."""
+    """Without arguments: make or migrate the database, then serve. With one: run that command."""

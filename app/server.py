@@ -1,4 +1,4 @@
-"""What ``scripts/run`` and ``constellation`` run: checks, the database, then web, worker and beat, kept running."""
+"""What ``scripts/run`` and ``constellation`` run: checks, the database, then web, worker and beat."""
 
 from __future__ import annotations
 
@@ -239,7 +239,9 @@ def _plain_reasons() -> Iterator[None]:
 def _environ_of_children(settings: Mapping[str, Any]) -> dict[str, str]:
     environ = {name: text for name, text in os.environ.items() if name not in OURS_ALONE}
     # They start in another folder than we did.
-    environ |= {name: str(Path(settings[name]).resolve()) for name in ("INSTANCE_PATH", "LOG_DIR", "BACKUP_DIR")}
+    environ |= {
+        name: str(Path(settings[name]).resolve()) for name in ("INSTANCE_PATH", "LOG_DIR", "BACKUP_DIR")
+    }
     # gunicorn reads this one by itself, and takes an empty one for a mistake.
     return environ | {"WEB_CONCURRENCY": str(settings["WEB_CONCURRENCY"])}
 
