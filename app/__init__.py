@@ -43,7 +43,7 @@ def _flask(settings: Mapping[str, Any]) -> Flask:
     app = sites.Constellation(__name__, subdomain_matching=True, instance_path=str(instance))
     app.config.from_mapping(settings)
     app.config["SECRET_KEY"] = settings["SECRET_KEY"] or config.secret_key(instance)
-    app.config["MIGRATIONS_PATH"] = str(config.ROOT / "migrations")
+    app.config["MIGRATIONS_PATH"] = str(config.MIGRATIONS)
     app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
     app.config["MAX_CONTENT_LENGTH"] = 32 * 1024 * 1024
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,6 +14,26 @@ from zoneinfo import available_timezones
 from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parent.parent
+# What setup.py puts into a built package, and a checkout does not have.
+SHIPPED = Path(__file__).resolve().with_name("shipped")
+IS_INSTALLED = SHIPPED.is_dir()
+MIGRATIONS = ROOT / "app" / "migrations" if IS_INSTALLED else ROOT / "migrations"
+# How people call us.
+RUN = "constellation" if IS_INSTALLED else "scripts/run"
+FLASK = "constellation" if IS_INSTALLED else ".venv/bin/flask"
+
+
+def _home() -> Path:
+    """Where an installation keeps what is its own: a checkout in itself, a package with its user."""
+    if not IS_INSTALLED:
+        return ROOT
+    data = Path(os.environ.get("XDG_DATA_HOME", ""))
+    if not data.is_absolute():
+        data = Path(os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir) / ".local" / "share"
+    return data / "constellation"
+
+
+HOME = _home()
 
 
 class Config:
@@ -33,9 +54,9 @@ class Config:
     # Zone of days, renewals and the logs' midnight (storage is UTC). Default: the system's.
     TIME_ZONE: str = ""
     # Database file, broker files, QR images and generated secrets live here.
-    INSTANCE_PATH: str = str(ROOT / "instance")
+    INSTANCE_PATH: str = str(HOME / "instance")
     # One log file per domain, rotated at midnight.
-    LOG_DIR: str = str(ROOT / "logs")
+    LOG_DIR: str = str(HOME / "logs")
     # 1 writes each log line as a JSON object.
     LOG_JSON: bool = False
     # Web processes; more than one needs REDIS_URL.
@@ -114,6 +135,14 @@ class Config:
     BACKUP_DIR: str = ""
     # How many nightly backups are kept.
     BACKUP_KEEP: int = 7
+    # API token by which flask build_pypi uploads.
+    PYPI_API_TOKEN: str = ""
+    # User name by which it uploads, where there is no token.
+    PYPI_USERNAME: str = ""
+    # Password of that user.
+    PYPI_PASSWORD: str = ""
+    # Address that packages are uploaded to. Unset: twine's default.
+    PYPI_REPOSITORY_URL: str = ""
     # 1 restarts the server when a file changes.
     DEV_RELOAD: bool = False
 
@@ -130,7 +159,7 @@ LEAST = {
 }
 
 
-def environment(root: Path = ROOT) -> dict[str, Any]:
+def environment(root: Path = HOME) -> dict[str, Any]:
     """The settings in force: defaults, then ``envs/*.env`` in name order, then the process environment.
 
     Raises ``ValueError``, naming the setting, when a number or a switch cannot be read.

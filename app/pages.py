@@ -15,7 +15,7 @@ from app import access, logs, sites
 from app.blueprints import DOMAINS
 from app.domain_error import DomainError
 from app.language import LANGUAGES
-from app.version import __version__
+from app.version import __version__, short_commit
 
 # The domains that have pages, in the order of the navigation bar.
 NAMES = {
@@ -128,7 +128,7 @@ def init_app(app: Flask) -> None:
         app.extensions["index_pages"] = dict(_index_pages(app))
     app.jinja_env.globals.update(
         navigation=navigation, visitor=visitor, other_languages=other_languages, language=language,
-        here=here, page_url=page_url, version=__version__,
+        here=here, page_url=page_url, version=__version__, commit=short_commit(),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ DOMAINS = {
     "mailer": "/mailer",
     "odoo": "/odoo",
     "awg": "/awg",
+    "release": "/release",
     "subscriptions": "/subscriptions",
     "ocpp": "/ocpp",
     "website": "",
