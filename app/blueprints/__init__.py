@@ -17,6 +17,7 @@ DOMAINS = {
     "mailer": "/mailer",
     "odoo": "/odoo",
     "awg": "/awg",
+    "qrcodes": "/qrcodes",
     "subscriptions": "/subscriptions",
     "ocpp": "/ocpp",
     "website": "",
