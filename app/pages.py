@@ -109,11 +109,7 @@ def language() -> str:
 
 def here() -> str:
     """The address to come back to: this one, when it can be asked for again."""
-    return (
-        request.root_path + request.full_path.rstrip("?")
-        if request.method == "GET"
-        else request.root_path + "/"
-    )
+    return sites.here() if request.method == "GET" else request.root_path + "/"
 
 
 def page_url(number: int) -> str:

@@ -18,6 +18,7 @@ from app.admin_base import StaffView
 from app.blueprints.ocpp import dispatch, words
 from app.blueprints.ocpp.admin.commands import Commands
 from app.blueprints.ocpp.admin.forms import COMMANDS, is_charger_id, is_object
+from app.blueprints.ocpp.admin.labels import Labels
 from app.blueprints.ocpp.models import (
     Alert,
     Charger,
@@ -27,7 +28,8 @@ from app.blueprints.ocpp.models import (
     Transaction,
     UnknownTag,
 )
-from app.blueprints.ocpp.services import keys, overview
+from app.blueprints.ocpp.services import keys, landing, overview
+from app.blueprints.qrcodes import pictures
 from app.db import UnitOfWork, db
 from app.domain_error import DomainError
 
@@ -74,13 +76,14 @@ def _last_seen(_view: Any, _context: Any, charger: Charger, _name: str) -> str:
 
 
 def _links(_view: Any, _context: Any, charger: Charger, _name: str) -> Markup:
-    return Markup('<a href="{}">{}</a> · <a href="{}">{}</a>').format(
+    return Markup('<a href="{}">{}</a> · <a href="{}">{}</a> · <a href="{}">{}</a>').format(
         url_for("ocpp.log", charger_id=charger.charger_id), gettext("Log"),
         url_for("ocpp.dashboard", q=charger.charger_id), gettext("Dashboard"),
+        url_for("ocpp.landing_page", charger_id=charger.charger_id), gettext("Landing page"),
     )  # fmt: skip
 
 
-class ChargerAdmin(Commands, StaffView):
+class ChargerAdmin(Labels, Commands, StaffView):
     """Chargers make themselves when they connect; staff adjust them, or announce them beforehand."""
 
     details_template = "ocpp/admin/charger.html"
@@ -192,6 +195,7 @@ class ChargerAdmin(Commands, StaffView):
                 field.populate_obj(row, name)
         row.name = row.name or ""
         row.config = form.config.data or {}
+        landing.link(work, [row], current_app.config["PUBLIC_URL"])
         if form.auth_key.data:
             row.auth_key_hash = keys.hashed(form.auth_key.data)
         elif "clear_key" in form and form.clear_key.data:
@@ -220,6 +224,7 @@ class ChargerAdmin(Commands, StaffView):
         if g.pop("judged_anew", False):
             dispatch.hang_up(model.charger_id)
         current_app.extensions["ocpp"].live.touch({model.charger_id})
+        pictures.make(model.qr)
 
     def get_list(self, *args: Any, **options: Any) -> Any:
         """The rows of a page, with their present state read at once."""

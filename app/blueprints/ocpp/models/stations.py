@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Numeric, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app.blueprints.qrcodes.models import QRLink
 from app.clock import utcnow
 from app.db import Base, Timestamp, UTCDateTime
 
@@ -39,6 +40,8 @@ class Charger(Base):
     auth_key_hash: Mapped[str] = mapped_column(String(160), default="")
     latitude: Mapped[Decimal | None] = mapped_column(Numeric(9, 6))
     longitude: Mapped[Decimal | None] = mapped_column(Numeric(9, 6))
+    # To its landing page; None until staff save the charger, or somebody looks at that page.
+    qr_id: Mapped[int | None] = mapped_column(ForeignKey("qr_link.id"), index=True)
     # What Boot told, whole.
     boot: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     vendor: Mapped[str] = mapped_column(Text, default="")
@@ -56,6 +59,7 @@ class Charger(Base):
     diagnostics_status: Mapped[str] = mapped_column(String(40), default="")
     created_at: Mapped[Timestamp] = mapped_column(default=utcnow)
 
+    qr: Mapped[QRLink | None] = relationship()
     connectors: Mapped[list[Connector]] = relationship(
         back_populates="charger", order_by="Connector.connector_id"
     )
