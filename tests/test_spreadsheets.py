@@ -47,6 +47,7 @@ def test_others_have_their_turn_while_a_file_is_made(monkeypatch):
     pauses = []
     monkeypatch.setattr(spreadsheets.time, "sleep", pauses.append)
     monkeypatch.setattr(spreadsheets, "SLICE_S", 0)
+    monkeypatch.setattr(spreadsheets, "MOST_PAUSES", 1)
     rows = [["x"]] * 30
 
     for _ in spreadsheets.csv_text(["a"], rows):

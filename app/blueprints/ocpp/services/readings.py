@@ -22,9 +22,9 @@ from app.spreadsheets import Turn
 Line = list[Any]
 
 # Readings that are read at a time: a few milliseconds' work.
-PIECE = 500
+PIECE = 200
 # Pieces that are looked through for one page; it may be shorter than asked for, and says where to go on.
-MOST_PIECES = 20
+MOST_PIECES = 50
 COLUMNS = (
     "id", "charger", "connector", "transaction", "at", "measurand", "value", "unit", "context", "phase",
     "location", "format", "raw_value", "raw_unit",

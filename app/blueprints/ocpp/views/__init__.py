@@ -14,7 +14,8 @@ from app.blueprints.ocpp.views import alerts, api, history_api, my, my_api, my_f
 
 def init_app(app: Flask) -> None:
     """Start the line with the application, and tell what there is to measure."""
-    metrics.register(app, measures.collect)
+    metrics.register(app, measures.line)
+    metrics.register(app, measures.open_alerts)
     engine.init_app(app)
     sockets.init_app(app)
     cli.init_app(app)
