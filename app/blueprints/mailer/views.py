@@ -8,11 +8,11 @@ from datetime import UTC
 from flask import Flask
 from flask.typing import ResponseReturnValue
 
-from app import access, mail
+from app import access, mail, metrics
 from app.blueprints import Domain
 from app.blueprints.accounts.models import User
 from app.blueprints.accounts.services import audit
-from app.blueprints.mailer import bell, cli, forms, services
+from app.blueprints.mailer import bell, cli, forms, measures, services
 from app.blueprints.mailer.forms import MailOrder, TemplateDraft
 from app.blueprints.mailer.models import QueuedEmail
 from app.blueprints.mailer.services import queueing, templates
@@ -84,7 +84,8 @@ def _caller() -> User | None:
 
 
 def init_app(app: Flask) -> None:
-    """The way into the queue for every domain, its bell, and the command."""
+    """The way into the queue for every domain, its bell, the command, and what there is to measure."""
     mail.queue = services.queue_letter
+    metrics.register(app, measures.collect)
     bell.init_app(app)
     cli.init_app(app)
