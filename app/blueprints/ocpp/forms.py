@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from flask_babel import gettext, to_utc
 
 from app.blueprints.ocpp.errors import BadParameter
+from app.blueprints.ocpp.services import site
 from app.blueprints.ocpp.services.drivers import Period
 from app.blueprints.ocpp.services.history import Choice
+from app.blueprints.ocpp.services.overview import STATES
 
 PER_PAGE = 200
 MAX_PER_PAGE = 1000
@@ -54,6 +56,14 @@ def whole(given: Mapping[str, str], name: str, default: int, *, lowest: int = 1,
 def search_text(given: Mapping[str, str]) -> str:
     """What ``q`` searches for."""
     return given.get("q", "").replace("\0", "").strip()[:200]
+
+
+def chargers(given: Mapping[str, str]) -> site.Choice:
+    """Which chargers: ``q``, ``state``, ``connected``. Raises ``BadParameter``."""
+    state = given.get("state", "").strip()
+    if state and state not in STATES:
+        raise BadParameter(gettext("state must be one of %(states)s", states=", ".join(STATES)))
+    return site.Choice(search_text(given), state, _switch(given, "connected"))
 
 
 def choice(given: Mapping[str, str]) -> Choice:

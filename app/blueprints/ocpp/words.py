@@ -295,4 +295,5 @@ def for_scripts() -> dict[str, object]:
         "never": gettext("never"),
         "justNow": gettext("just now"),
         "connector": gettext("Connector"),
+        "connectedOf": gettext("%(connected)s of %(all)s", connected="CONNECTED", all="ALL"),
     }

@@ -14,6 +14,7 @@ from app.blueprints.ocpp.openapi import commands as openapi_commands
 from app.blueprints.ocpp.openapi import my as openapi_my
 from app.blueprints.ocpp.openapi.schemas import EXAMPLES, SCHEMAS
 from app.blueprints.ocpp.services import history
+from app.blueprints.ocpp.services.overview import STATES
 from app.domain_error import DomainError, NotFound
 from app.openapi_base import Fragment, Node, answer, array, in_path, in_query, of, record, ref, refusals
 
@@ -28,6 +29,10 @@ PAGING = [
     in_query("per_page", "Length of a page.", PER_PAGE),
 ]
 SEARCH = in_query("q", "Only chargers whose id or name contains this.", of("string", maxLength=200))
+STATE = in_query("state", "Only chargers in this state.", of("string", enum=list(STATES)))
+CONNECTED = in_query(
+    "connected", "Only connected ones (1), or only the others (0).", of("string", enum=["1", "0"])
+)
 FORMAT = in_query("format", "`csv` answers a CSV file.", of("string", enum=["csv"]))
 DAY = {"anyOf": [of("string", format="date"), of("string", format="date-time")]}
 FILTERS = [
@@ -170,9 +175,10 @@ def _events(*, public: bool) -> Node:
     return {
         "security": [{}] if public else [{"session": []}],
         "description": "Server-sent events for the dashboard, of one page of chargers. Each event `chargers` "
-        "carries a JSON array of `PublicCharger` (see the schemas): first all, then those that have changed. "
+        "carries a JSON array of `PublicCharger` (see the schemas): first all, then those that have changed; "
+        "each event `site` carries `SiteTotals`, whatever the filters choose. "
         f"The stream ends after {Viewer.lasts_s / 60:.0f} minutes; come again.",
-        "parameters": [*PAGING, SEARCH],
+        "parameters": [*PAGING, SEARCH, STATE, CONNECTED],
         "responses": {
             "200": answer(
                 "The stream.", of("string"), media="text/event-stream",

@@ -1,4 +1,4 @@
-"""The HTTP endpoints of ocpp: pages in ``pages``, JSON in ``api``, a driver's own in ``my`` and ``my_…``."""
+"""The HTTP endpoints of ocpp: the dashboard, JSON in ``api``, a driver's own in ``my`` and ``my_…``."""
 
 from flask import Flask
 
@@ -9,7 +9,7 @@ from app.blueprints.ocpp import cli, engine, measures, models, sockets  # noqa: 
 bp = Domain("ocpp", __name__)
 
 # They hang their views on bp.
-from app.blueprints.ocpp.views import alerts, api, my, my_api, my_files, pages  # noqa: E402, F401
+from app.blueprints.ocpp.views import alerts, api, dashboard, log, my, my_api, my_files  # noqa: E402, F401
 
 
 def init_app(app: Flask) -> None:
