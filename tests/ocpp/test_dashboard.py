@@ -292,7 +292,7 @@ def test_filters_and_the_kind_of_list_stay_in_the_address(
 
     page = client.get("/ocpp/?state=charging&connected=1&view=table&per_page=1")
     for kept in ('href="?state=charging&amp;connected=1&amp;view=cards&amp;per_page=1"', "<tbody"):
-        assert kept in page.text
+        assert kept in page.text.replace("/ocpp/?", "?")
     assert client.get("/ocpp/?state=nonsense").status_code == 400
     assert client.get("/ocpp/?connected=perhaps").status_code == 400
     assert client.get("/ocpp/?view=nonsense").status_code == 200

@@ -126,8 +126,10 @@
     else address.searchParams.delete("q");
     history.replaceState(null, "", address);
     for (const link of root.querySelectorAll("[data-view]")) {
-      address.searchParams.set("view", link.dataset.view);
-      link.href = address.search;
+      const target = new URL(link.href);
+      if (text) target.searchParams.set("q", text);
+      else target.searchParams.delete("q");
+      link.href = target;
     }
   }
 

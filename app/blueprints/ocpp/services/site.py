@@ -32,6 +32,11 @@ class Brief:
     latitude: Decimal | None
     longitude: Decimal | None
 
+    @property
+    def is_located(self) -> bool:
+        """Whether it can be shown on a map."""
+        return self.latitude is not None and self.longitude is not None
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -42,6 +47,8 @@ class Choice:
     # One of overview.STATES.
     state: str = ""
     connected: bool | None = None
+    # Only chargers with coordinates.
+    located: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.query or self.state or self.connected is not None)
@@ -56,11 +63,10 @@ class Choice:
 
     def of(self, briefs: Sequence[Brief]) -> list[Brief]:
         """Those of them."""
-        if not self:
-            return list(briefs)
         return [
             brief for brief in briefs
             if self.takes(f"{brief.charger_id}\n{brief.name}", brief.state, brief.connected)
+            and (brief.is_located or not self.located)
         ]  # fmt: skip
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from flask import Response, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -12,13 +10,12 @@ from app.blueprints.ocpp import dispatch, forms, words
 from app.blueprints.ocpp.feeds.chargers import Viewer, feed_of, rows_of, site_now, today_of
 from app.blueprints.ocpp.services import overview, site
 from app.blueprints.ocpp.services.site import Brief, Choice
-from app.blueprints.ocpp.views import alerts, bp
+from app.blueprints.ocpp.views import alerts, bp, links
 from app.clock import utcnow
 from app.db import db
 
 # Chargers on a page, unless the address says otherwise: what a phone still scrolls smoothly.
 PER_PAGE = 100
-VIEWS = ("cards", "table")
 
 
 @bp.get("/")
@@ -32,9 +29,10 @@ def dashboard() -> ResponseReturnValue:
     page = _page(choice, briefs)
     return render_template(
         "ocpp/dashboard.html", page=page, choice=choice, words=words, now=utcnow(),
-        view=_view(), view_urls={view: _with(view=view) for view in VIEWS}, today_wh=today_of(page.rows),
+        view=_view(), view_urls=links.kinds_of_lists(), today_wh=today_of(page.rows),
+        all_url=url_for("ocpp.dashboard", view=request.args.get("view")), url_of=links.page_of,
         totals=site.totals(db.session(), briefs, clock.today(current_app.config["TIME_ZONE"])),
-        states=overview.STATES, alerts=alerts.for_dashboard(), following=_with(),
+        states=overview.STATES, alerts=alerts.for_dashboard(), following=links.query(),
     )  # fmt: skip
 
 
@@ -51,7 +49,7 @@ def events() -> Response:
 
     def begin() -> None:
         page = _page(choice, site.glance(db.session(), dispatch.presence()))
-        viewer.begin(rows_of(page.rows), site_now(), takes_new=page.pages == 1)
+        viewer.begin(rows_of(page.rows), site_now(), takes_new=page.pages == 1 and not choice.located)
 
     return feed_of(app).answer(app, viewer, begin)
 
@@ -79,11 +77,4 @@ def _page(choice: Choice, briefs: list[Brief]) -> overview.Page:
 
 def _view() -> str:
     asked = request.args.get("view", "")
-    return asked if asked in VIEWS else VIEWS[0]
-
-
-def _with(**changed: str) -> str:
-    """The query of this address, with other values; what is empty is left out."""
-    kept = {name: text for name, text in request.args.items() if text}
-    query = urlencode(kept | changed)
-    return f"?{query}" if query else ""
+    return "table" if asked == "table" else "cards"
