@@ -1,4 +1,4 @@
-"""Every main page in Chromium: for whoever cannot see, for phones, by night, in both languages, and far from any network."""
+"""Every main page in Chromium: for whoever cannot see, on phones, by night, in both languages, off the net."""
 
 from __future__ import annotations
 

@@ -37,7 +37,9 @@ class Engine:
             engine = db.engine
         self.journal = Journal(
             engine,
-            Settings(settings["OCPP_HEARTBEAT_INTERVAL"], settings["OCPP_REQUIRE_RFID"]),
+            Settings(
+                settings["OCPP_HEARTBEAT_INTERVAL"], settings["OCPP_REQUIRE_RFID"], settings["TIME_ZONE"]
+            ),
             on_commit=self._committed,
         )
         self.registry = Registry(

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from flask_babel import gettext, to_utc
 
 from app.blueprints.ocpp.errors import BadParameter
-from app.blueprints.ocpp.services import readings
+from app.blueprints.ocpp.services import readings, site
 from app.blueprints.ocpp.services.drivers import Period
 from app.blueprints.ocpp.services.history import Choice
+from app.blueprints.ocpp.services.overview import STATES
 from app.blueprints.ocpp.services.places import Place
 
 PER_PAGE = 200
@@ -56,6 +57,16 @@ def whole(given: Mapping[str, str], name: str, default: int, *, lowest: int = 1,
 def search_text(given: Mapping[str, str]) -> str:
     """What ``q`` searches for."""
     return given.get("q", "").replace("\0", "").strip()[:200]
+
+
+def chargers(given: Mapping[str, str]) -> site.Choice:
+    """Which chargers: ``q``, ``state``, ``connected``, ``located``. Raises ``BadParameter``."""
+    state = given.get("state", "").strip()
+    if state and state not in STATES:
+        raise BadParameter(gettext("state must be one of %(states)s", states=", ".join(STATES)))
+    return site.Choice(
+        search_text(given), state, _switch(given, "connected"), _switch(given, "located") is True
+    )
 
 
 def choice(given: Mapping[str, str]) -> Choice:

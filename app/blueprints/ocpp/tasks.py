@@ -142,7 +142,9 @@ def _by_the_rules(function: Callable[[Work], T]) -> T:
     """Run rules in a unit of work of their own: the worker has no journal."""
     config = current_app.config
     with unit_of_work() as session:
-        settings = Settings(config["OCPP_HEARTBEAT_INTERVAL"], config["OCPP_REQUIRE_RFID"])
+        settings = Settings(
+            config["OCPP_HEARTBEAT_INTERVAL"], config["OCPP_REQUIRE_RFID"], config["TIME_ZONE"]
+        )
         work = Work(session.connection(), settings)
         result = function(work)
         work.flush()

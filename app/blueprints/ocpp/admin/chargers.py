@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import current_app, flash, g, redirect, url_for
+from flask import after_this_request, current_app, flash, g, redirect, url_for
 from flask_admin import expose
 from flask_babel import gettext, lazy_gettext
 from markupsafe import Markup
@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 from wtforms import BooleanField, Form, PasswordField, SelectField
 from wtforms.validators import Length, NumberRange, Optional
 
+from app import maps
 from app.admin_base import StaffView
 from app.blueprints.ocpp import dispatch, words
 from app.blueprints.ocpp.admin.commands import Commands
@@ -87,6 +88,8 @@ class ChargerAdmin(Labels, Commands, StaffView):
     """Chargers make themselves when they connect; staff adjust them, or announce them beforehand."""
 
     details_template = "ocpp/admin/charger.html"
+    create_template = "ocpp/admin/charger_create.html"
+    edit_template = "ocpp/admin/charger_edit.html"
     column_list = (
         "charger_id", "name", "state", "connected", "last_seen", "registration_status", "require_rfid",
         "links",
@@ -236,9 +239,12 @@ class ChargerAdmin(Labels, Commands, StaffView):
         return count, chargers
 
     def render(self, template: str, **kwargs: Any) -> Any:
-        """A charger's page shows more than its columns."""
+        """A charger's page shows more than its columns, its form a map."""
         if template == self.details_template:
             kwargs |= self._around(kwargs["model"])
+        elif template in (self.create_template, self.edit_template):
+            kwargs |= {"tiles": maps.tiles_url(), "centre": maps.CENTRE}
+            after_this_request(maps.show_tiles)
         return super().render(template, **kwargs)
 
     @expose("/named/<charger_id>/")

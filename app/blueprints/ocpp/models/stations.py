@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Numeric, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Numeric,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.blueprints.qrcodes.models import QRLink
@@ -55,6 +65,9 @@ class Charger(Base):
     last_seen: Mapped[datetime | None] = mapped_column(UTCDateTime)
     last_heartbeat: Mapped[datetime | None] = mapped_column(UTCDateTime)
     last_meter_values: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    # Its answer to the newest GetConfiguration that asked for everything; secrets are masked.
+    reported_config: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    reported_config_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     firmware_status: Mapped[str] = mapped_column(String(40), default="")
     diagnostics_status: Mapped[str] = mapped_column(String(40), default="")
     created_at: Mapped[Timestamp] = mapped_column(default=utcnow)
@@ -90,3 +103,21 @@ class Connector(Base):
     measured_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     charger: Mapped[Charger] = relationship(back_populates="connectors")
+
+
+class ChargerDay(Base):
+    """What a charger delivered on one day of the site's zone: a running total, so that today asks no history.
+
+    The days of a charger add up to the energy of its transactions. A correction counts on the day that it
+    speaks of, which may then have less than nothing.
+    """
+
+    __tablename__ = "charger_day"
+    # The whole site's day.
+    __table_args__ = (Index("ix_charger_day_day", "day"),)
+
+    charger_id: Mapped[int] = mapped_column(ForeignKey("charger.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    energy_wh: Mapped[int] = mapped_column(BigInteger, default=0)
+    # Transactions that began on this day, refused ones left out.
+    sessions: Mapped[int] = mapped_column(default=0)

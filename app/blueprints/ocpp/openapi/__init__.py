@@ -14,11 +14,16 @@ from app.blueprints.ocpp.openapi import history as openapi_history
 from app.blueprints.ocpp.openapi import my as openapi_my
 from app.blueprints.ocpp.openapi.paging import PAGING, WRONG_PAGE
 from app.blueprints.ocpp.openapi.schemas import EXAMPLES, SCHEMAS
+from app.blueprints.ocpp.services.overview import STATES
 from app.domain_error import DomainError, NotFound
 from app.openapi_base import Fragment, Node, answer, array, in_path, in_query, of, record, ref, refusals
 
 CHARGER_ID = in_path("charger_id", "The id that the charger connects with.", of("string", examples=["SIM1"]))
 SEARCH = in_query("q", "Only chargers whose id or name contains this.", of("string", maxLength=200))
+STATE = in_query("state", "Only chargers in this state.", of("string", enum=list(STATES)))
+CONNECTED = in_query(
+    "connected", "Only connected ones (1), or only the others (0).", of("string", enum=["1", "0"])
+)
 
 
 def fragment(settings: Mapping[str, Any]) -> Fragment:
@@ -101,9 +106,10 @@ def _events(*, public: bool) -> Node:
     return {
         "security": [{}] if public else [{"session": []}],
         "description": "Server-sent events for the dashboard, of one page of chargers. Each event `chargers` "
-        "carries a JSON array of `PublicCharger` (see the schemas): first all, then those that have changed. "
+        "carries a JSON array of `PublicCharger` (see the schemas): first all, then those that have changed; "
+        "each event `site` carries `SiteTotals`, whatever the filters choose. "
         f"The stream ends after {Viewer.lasts_s / 60:.0f} minutes; come again.",
-        "parameters": [*PAGING, SEARCH],
+        "parameters": [*PAGING, SEARCH, STATE, CONNECTED],
         "responses": {
             "200": answer(
                 "The stream.", of("string"), media="text/event-stream",

@@ -96,6 +96,7 @@ PUBLIC_CHARGER = record(
         "last_seen": time("When it last said anything.", null=True),
         "power_w": POWER,
         "energy_kwh": TAKEN,
+        "energy_today_kwh": of("number", "Delivered today, in the site's zone."),
         "connectors": array(
             record(
                 {
@@ -108,6 +109,16 @@ PUBLIC_CHARGER = record(
         ),
     },
     description="What anyone may see of a charger, in the events of the dashboard.",
+)
+SITE_TOTALS = record(
+    {
+        "chargers": of("integer", "All that are known."),
+        "connected": of("integer"),
+        "charging": of("integer", "Chargers at which something charges."),
+        "power_w": of("integer", "What all of them draw now."),
+        "energy_today_kwh": of("number", "What all of them delivered today."),
+    },
+    description="The whole site, in the events of the dashboard.",
 )
 
 ALERT = record(
@@ -130,6 +141,7 @@ SCHEMAS: dict[str, Node] = {
     "ChargerTransaction": CHARGER_TRANSACTION,
     "Connector": CONNECTOR,
     "PublicCharger": PUBLIC_CHARGER,
+    "SiteTotals": SITE_TOTALS,
 }
 
 EXAMPLES: dict[str, dict[str, Any]] = {

@@ -198,8 +198,8 @@ def last_transactions(work: UnitOfWork, charger: Charger, limit: int = 20) -> Se
     return work.scalars(chosen.order_by(Transaction.id.desc()).limit(limit)).all()
 
 
-def public(overview: Overview) -> dict[str, Any]:
-    """What anyone may see: never id tags, accounts, addresses or messages."""
+def public(overview: Overview, today_wh: int = 0) -> dict[str, Any]:
+    """What anyone may see: never id tags, accounts, addresses or messages. ``today_wh``: delivered today."""
     charger = overview.charger
     return {
         "charger_id": charger.charger_id,
@@ -209,6 +209,7 @@ def public(overview: Overview) -> dict[str, Any]:
         "last_seen": iso(charger.last_seen),
         "power_w": overview.power_w,
         "energy_kwh": kwh(overview.energy_wh),
+        "energy_today_kwh": kwh(today_wh),
         "connectors": [
             {
                 "connector_id": outlet.connector_id,

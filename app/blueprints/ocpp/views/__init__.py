@@ -1,4 +1,4 @@
-"""The HTTP endpoints of ocpp: pages in ``pages``, JSON in ``api``, a driver's own in ``my`` and ``my_…``."""
+"""The HTTP endpoints of ocpp: the dashboard, JSON in ``api``, a driver's own in ``my`` and ``my_…``."""
 
 from flask import Flask
 
@@ -12,13 +12,15 @@ bp = Domain("ocpp", __name__)
 from app.blueprints.ocpp.views import (  # noqa: E402
     alerts,  # noqa: F401
     api,  # noqa: F401
+    dashboard,  # noqa: F401
     history_api,  # noqa: F401
     labels,  # noqa: F401
     landing,  # noqa: F401
+    log,  # noqa: F401
+    map,  # noqa: F401
     my,  # noqa: F401
     my_api,  # noqa: F401
     my_files,  # noqa: F401
-    pages,  # noqa: F401
 )
 
 

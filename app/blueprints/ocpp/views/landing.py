@@ -66,10 +66,8 @@ def landing_events(charger_id: str) -> Response:
     _get(charger_id)
     app = current_app._get_current_object()  # type: ignore[attr-defined]
     registry = app.extensions["ocpp"].registry
-    viewer = Viewer("", closing=lambda: registry.closing)
-    return feed_of(app).answer(
-        app, viewer, lambda: viewer.begin(rows_of([_get(charger_id)]), takes_new=False)
-    )
+    viewer = Viewer(lambda: registry.closing)
+    return feed_of(app).answer(app, viewer, lambda: viewer.begin(rows_of([_get(charger_id)])))
 
 
 @bp.route("/c/<path:charger_id>/start/", methods=["GET", "POST"])
