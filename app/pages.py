@@ -16,7 +16,7 @@ from app.blueprints import DOMAINS
 from app.clock import utcnow
 from app.domain_error import DomainError
 from app.language import LANGUAGES, PARAMETER
-from app.version import __version__
+from app.version import __version__, short_commit
 
 # The domains that have pages, in the order of the navigation bar.
 NAMES = {
@@ -137,9 +137,9 @@ def here() -> str:
     if request.method != "GET":
         return request.root_path + "/"
     if PARAMETER not in request.args:
-        return request.root_path + request.full_path.rstrip("?")
+        return sites.here()
     kept = [(key, value) for key, value in request.args.items(multi=True) if key != PARAMETER]
-    return request.root_path + request.path + ("?" + urlencode(kept) if kept else "")
+    return sites.here().partition("?")[0] + ("?" + urlencode(kept) if kept else "")
 
 
 def page_url(number: int) -> str:
@@ -155,6 +155,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
         navigation=navigation, visitor=visitor, other_languages=other_languages, language=language,
         locale_tag=locale_tag, utcnow=utcnow, here=here, page_url=page_url, version=__version__,
+        commit=short_commit(),
     )  # fmt: skip
 
 
