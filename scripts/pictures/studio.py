@@ -44,8 +44,8 @@ class Studio:
         self._cookies: dict[str, list[dict[str, Any]]] = {"": []}
         self._who = ""
 
-    def show(self, page: Page, look: Look) -> None:
-        """Open a page; return when it stands still."""
+    def show(self, page: Page, look: Look, *, scripts: bool = True) -> None:
+        """Open a page; return when it stands still. Without ``scripts``, what they make is not waited for."""
         self._be(page.who)
         self.set(look)
         sign = "&" if "?" in page.path else "?"
@@ -53,6 +53,10 @@ class Studio:
         WebDriverWait(self.browser, 15).until(
             lambda browser: browser.execute_script("return document.readyState === 'complete'")
         )
+        if scripts:
+            WebDriverWait(self.browser, 15).until(
+                lambda browser: browser.find_elements(By.CSS_SELECTOR, page.ready)
+            )
 
     def _be(self, who: str) -> None:
         if who not in self._cookies:
