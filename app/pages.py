@@ -29,7 +29,7 @@ NAMES = {
 # Pages that are their visitor's own: endpoint → name. They stand first, for whoever is logged in.
 OWN = {"ocpp.my": lazy_gettext("My charging")}
 # Pages that are for everybody only while a setting says so: endpoint → setting.
-PUBLIC_WHILE = {"ocpp.dashboard": "PUBLIC_DASHBOARD"}
+PUBLIC_WHILE = {"ocpp.dashboard": "PUBLIC_DASHBOARD", "ocpp.map": "PUBLIC_DASHBOARD"}
 
 
 @dataclass(frozen=True)

@@ -121,8 +121,8 @@ def _account(work: UnitOfWork) -> Account:
 def _plugged_in(server: RunningServer, spot: Spot) -> ChargePointSimulator:
     """A charger that is connected; its car charges for as long as anybody looks."""
     config = SimulatorConfig(
-        ws_port=server.port, cp_path=f"yard/{spot.id}", rfid=spot.tag or "FFFFFFFF", power_kw=spot.power_kw or 7,
-        duration=3600, interval=1, connectors=2, autostart=bool(spot.power_kw),
+        ws_port=server.port, cp_path=f"yard/{spot.id}", rfid=spot.tag or "FFFFFFFF",
+        power_kw=spot.power_kw or 7, duration=3600, interval=1, connectors=2, autostart=bool(spot.power_kw),
     )  # fmt: skip
     simulator = ChargePointSimulator(config)
     simulator.start()

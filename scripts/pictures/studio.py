@@ -44,15 +44,19 @@ class Studio:
         self._cookies: dict[str, list[dict[str, Any]]] = {"": []}
         self._who = ""
 
-    def show(self, page: Page, look: Look) -> None:
-        """Open a page; return when it stands still."""
+    def show(self, page: Page, look: Look, *, scripts: bool = True) -> None:
+        """Open a page; return when it stands still. Without ``scripts``, what they make is not waited for."""
         self._be(page.who)
-        self._set(look)
+        self.set(look)
         sign = "&" if "?" in page.path else "?"
         self.browser.get(f"{self._url}{page.path}{sign}lang={look.language}")
         WebDriverWait(self.browser, 15).until(
             lambda browser: browser.execute_script("return document.readyState === 'complete'")
         )
+        if scripts:
+            WebDriverWait(self.browser, 15).until(
+                lambda browser: browser.find_elements(By.CSS_SELECTOR, page.ready)
+            )
 
     def _be(self, who: str) -> None:
         if who not in self._cookies:
@@ -74,13 +78,17 @@ class Studio:
         self._cookies[who] = self.browser.get_cookies()
         self._who = who
 
-    def _set(self, look: Look) -> None:
+    def set(self, look: Look) -> None:
+        """Look otherwise at what is shown; the language changes with the next page."""
         width, height = SIZES[look.size]
         self.browser.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": look.size == "phone"},
         )
-        features = [{"name": "prefers-color-scheme", "value": look.theme}]
+        features = [
+            {"name": "prefers-color-scheme", "value": look.theme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},  # colours do not fade in
+        ]
         self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
