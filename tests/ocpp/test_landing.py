@@ -466,5 +466,5 @@ def test_nonsense_is_refused(page: Browser, field: str, value: str) -> None:
 def test_the_page_speaks_spanish(page: Browser) -> None:
     said = text_of(page.get(PAGE, headers={"Accept-Language": "es"}))
 
-    assert "Iniciar" in said
+    assert "Iniciar la carga" in said
     assert words.state("available") == "Available"  # and this test's own language stays

@@ -68,7 +68,7 @@ def asked(received: list[list[Any]]) -> list[tuple[str, dict[str, Any]]]:
 def test_a_driver_starts_sees_the_energy_and_stops(
     phone: Phone, charger: ChargePoint, id: str, tag: str, account: int, server: RunningServer
 ) -> None:
-    assert "Start" in phone.get(f"/ocpp/c/{id}/")
+    assert "Start charging" in phone.get(f"/ocpp/c/{id}/")
     with charger.serving({"RemoteStartTransaction": ACCEPTED}) as received:
         answer = phone.submit(f"/ocpp/c/{id}/start/", connector_id=1)
     assert "The charger has accepted." in answer
@@ -189,7 +189,7 @@ def test_what_has_changed_since_the_page_was_loaded_counts(
     change: str,
     sentence: str,
 ) -> None:
-    assert "Start" in phone.get(f"/ocpp/c/{id}/")
+    assert "Start charging" in phone.get(f"/ocpp/c/{id}/")
     (row,) = read(server, "SELECT user_id FROM account WHERE id = ?", account)
     write(server, change.replace(":user", str(row["user_id"])))
 
@@ -204,7 +204,7 @@ def test_of_a_charger_that_has_named_no_connector_the_charger_chooses(
 ) -> None:
     with ChargePoint(server.port, f"/ocpp/{id}") as charger:
         ask(charger, "BootNotification", BOOT)
-        assert "Start" in phone.get(f"/ocpp/c/{id}/")
+        assert "Start charging" in phone.get(f"/ocpp/c/{id}/")
         with charger.serving({"RemoteStartTransaction": ACCEPTED}) as received:
             phone.submit(f"/ocpp/c/{id}/start/")
 
