@@ -88,9 +88,12 @@ def test_a_driver_starts_sees_the_energy_and_stops(
 
     stop(charger, session, 2500)
     assert "You are charging" not in phone.get(f"/ocpp/c/{id}/")
+    with charger.serving({"RemoteStartTransaction": REJECTED}) as received:  # the next session may begin
+        assert "refused to start" in phone.submit(f"/ocpp/c/{id}/start/", connector_id=1)
+    assert len(asked(received)) == 1
     assert "This session has ended already." in phone.submit(f"/ocpp/c/{id}/stop/", transaction=session)
     trail = read(server, "SELECT action, details FROM audit_entry WHERE subject_id = ? ORDER BY id", id)
-    assert [row["action"] for row in trail] == ["command", "command"]
+    assert [row["action"] for row in trail] == ["command"] * 3
 
 
 def test_the_card_that_was_chosen_is_the_one_that_starts(
