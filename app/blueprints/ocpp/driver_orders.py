@@ -84,7 +84,7 @@ def _checked(
 ) -> tuple[str, dict[str, Any]]:
     """Why it cannot be asked, or what the charger is to be asked."""
     work = db.session()
-    seen = overview.find(work, dispatch.presence(), charger_id)
+    seen = overview.find(work, dispatch.presence_of_one(charger_id), charger_id)
     if seen is None:
         raise NotFound(gettext("There is no charger %(name)s.", name=charger_id[:100]))
     standing = landing.standing(work, user, seen.charger, connected=seen.connected)
