@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from app.blueprints.ocpp.simulator import ChargePointSimulator, SimulatorConfig
 from tests import browsers
 from tests.ocpp.drivers import add_driver, add_tag
 from tests.ocpp.phone import PASSWORD, give_password
-from tests.ocpp.staff import eventually, read
+from tests.ocpp.staff import eventually, known, read, write
 from tests.servers import RunningServer, running_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -97,11 +99,15 @@ class Page:
     def log_in(self, maria: Maria) -> None:
         """From the page, and back to it."""
         self.press("Log in to start")
+        self.enter(maria)
+        self.patience.until(lambda _: self.browser.current_url.endswith(PAGE))
+
+    def enter(self, maria: Maria) -> None:
+        """Fill in the form that asks who it is."""
         self.browser.find_element(By.NAME, "username").send_keys(maria.username)
         password = self.browser.find_element(By.NAME, "password")
         password.send_keys(PASSWORD)
         password.submit()
-        self.patience.until(lambda _: self.browser.current_url.endswith(PAGE))
 
 
 def number(text: str) -> float:
@@ -170,3 +176,20 @@ def test_without_scripts_a_driver_starts_and_stops(
         assert "The charger has accepted." not in browser.find_element(By.TAG_NAME, "main").text
         page.press("Stop charging")
         page.patience.until(lambda _: not says("You are charging"))
+
+
+def test_labels_are_printed_whole_and_fill_their_sheets(server: RunningServer, maria: Maria) -> None:
+    write(server, "UPDATE user SET is_staff = 1 WHERE username = ?", maria.username)
+    for number in range(9):
+        known(server, name=f"Bay {number}")
+    with browsers.chromium() as browser:
+        browser.get(f"{server.url}/login/?next=/ocpp/labels/")
+        Page(browser).enter(maria)
+        Page(browser).patience.until(lambda _: browser.current_url.endswith("/ocpp/labels/"))
+        for size, sheets in (("small", 1), ("medium", 2), ("large", 5)):
+            browser.get(f"{server.url}/ocpp/labels/?q=Bay&size={size}")
+            pictures = "return [...document.querySelectorAll('.qr')].filter((one) => one.naturalWidth).length"
+            assert browser.execute_script(pictures) == 9
+            a4 = {"paperWidth": 8.27, "paperHeight": 11.69, "preferCSSPageSize": True}
+            printed = browser.execute_cdp_cmd("Page.printToPDF", a4)["data"]
+            assert len(re.findall(rb"/Type\s*/Page\b", base64.b64decode(printed))) == sheets, size
