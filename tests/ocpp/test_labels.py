@@ -37,7 +37,7 @@ def test_every_charger_has_a_label_with_name_id_address_and_code(staff: Browser,
     links = work.scalars(select(QRLink).order_by(QRLink.id)).all()
     assert {link.value for link in links} == {f"http://localhost:8000/ocpp/c/{id}/" for id in ("CP1", "CP2")}
     for link in links:
-        assert f'src="/qrcodes/{link.image}"' in text
+        assert f'src="/qrcodes/images/{link.image}"' in text
         assert f'qr-label-url">{link.value}<' in text
     assert 'qr-label-name">North gate<' in text
     assert 'qr-label-id">CP1<' in text

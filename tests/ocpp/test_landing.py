@@ -85,7 +85,7 @@ def test_a_stranger_sees_the_state_the_connectors_the_code_and_how_to_log_in(
     assert "text-bg-success" in shown
     link = work.scalars(select(QRLink)).one()
     assert link.value == "http://localhost:8000/ocpp/c/CP1/"
-    assert f'src="/qrcodes/{link.image}"' in shown
+    assert f'src="/qrcodes/images/{link.image}"' in shown
     assert 'href="/login/?next=/ocpp/c/CP1/"' in shown
     assert "Log in to start" in said
     assert START not in shown

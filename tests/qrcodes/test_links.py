@@ -141,8 +141,8 @@ def test_qr_img_makes_the_link_that_a_page_needs_and_its_address_answers_the_pic
         html = render_template_string("{{ qr_img(value, 'a \"code\"', 90) }}{{ qr_img(value) }}", value=VALUE)
     name = f"{hashlib.sha256(VALUE.encode()).hexdigest()}.png"
 
-    assert f'src="/qrcodes/{name}" width="90" height="90" alt="a &#34;code&#34;"' in html
-    answer = client.get(f"/qrcodes/{name}")
+    assert f'src="/qrcodes/images/{name}" width="90" height="90" alt="a &#34;code&#34;"' in html
+    answer = client.get(f"/qrcodes/images/{name}")
     assert answer.mimetype == "image/png"
     assert "immutable" in answer.headers["Cache-Control"]
     assert Image.open(io.BytesIO(answer.data)).format == "PNG"
@@ -163,7 +163,7 @@ def test_qr_img_leaves_what_the_page_has_read_alone(app: Flask, work: UnitOfWork
 
 def test_a_picture_of_nothing_is_not_found(client: Browser) -> None:
     for name in ("0" * 64 + ".png", "x.png", "%00", "..%2f..%2fsecret_key", "a" * 5000):
-        assert client.get(f"/qrcodes/{name}").status_code == 404
+        assert client.get(f"/qrcodes/images/{name}").status_code == 404
 
 
 # In the administration
@@ -179,7 +179,7 @@ def test_staff_make_a_code_for_anything_and_remove_it(
     made = work.scalars(select(QRLink).order_by(QRLink.id)).all()
     assert [row.value for row in made] == [VALUE, "https://example.com/menu"]
     page = staff.get(SCREEN).text
-    assert f'src="/qrcodes/{made[1].image}"' in page
+    assert f'src="/qrcodes/images/{made[1].image}"' in page
     with app.app_context():
         file = pictures.folder() / made[1].image
     assert file.exists()
