@@ -114,7 +114,7 @@ class Config:
     BACKUP_DIR: str = ""
     # How many nightly backups are kept.
     BACKUP_KEEP: int = 7
-    # 1 restarts the server when a file changes.
+    # 1 restarts the site when a file changes; from VS Code it also reinstalls, migrates, commits and pushes.
     DEV_RELOAD: bool = False
 
 

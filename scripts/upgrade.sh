@@ -124,7 +124,7 @@ install_and_migrate() {
     fi
     stop_services
     MIGRATED=1
-    site flask --app wsgi db upgrade || roll_back "The database could not be migrated: see above."
+    site app.upgrading migrate || roll_back "The database could not be migrated: see above."
 }
 
 # Hard links: they cost no room, and pip writes new files instead of changing old ones.

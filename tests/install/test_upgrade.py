@@ -141,6 +141,7 @@ def test_a_migration_that_fails_leaves_database_code_and_packages_as_they_were(o
     failed = upgrade(clone)
 
     assert failed.returncode == 1
+    assert "RuntimeError: no\n" in failed.stdout
     assert "The database could not be migrated" in failed.stdout
     assert "The old version is back" in failed.stdout.splitlines()[-1]
     assert_as_before(clone, before)
