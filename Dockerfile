@@ -22,7 +22,8 @@ RUN apt-get update \
     && install --directory --owner constellation --group constellation --mode 0750 /data
 COPY --from=build /srv/constellation /srv/constellation
 WORKDIR /srv/constellation
-ENV HOST=0.0.0.0 \
+ENV FLASK_APP=wsgi \
+    HOST=0.0.0.0 \
     PORT=8000 \
     INSTANCE_PATH=/data/instance \
     LOG_DIR=/data/logs \

@@ -19,6 +19,8 @@ from app import refreshing, reloading
 from app.config import ROOT
 from tests import servers, trees
 
+# Many processes, one after the other.
+pytestmark = pytest.mark.timeout(300)
 HEAD = str(ScriptDirectory(str(ROOT / "migrations")).get_current_head())
 SITE = """
 import os, signal, sys, time
@@ -121,10 +123,9 @@ def test_only_vs_code_is_vs_code(environ, expected):
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clone of a bare repository, with a migrated database and packages that are current."""
-    trees.whole(tmp_path / "first")
+    first = trees.whole(tmp_path / "first")
     trees.git(tmp_path, "clone", "--quiet", "--bare", "first", "origin.git")
-    trees.git(tmp_path, "clone", "--quiet", "origin.git", "clone")
-    clone = tmp_path / "clone"
+    clone = trees.clone(first, tmp_path / "origin.git", tmp_path / "clone")
     trees.add_venv(clone)
     (clone / "instance").mkdir()
     (clone / "instance" / servers.DATABASE).write_bytes(servers.migrated_sqlite().read_bytes())
