@@ -19,6 +19,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.clock import utcnow
 from app.db import UnitOfWork, UTCDateTime
 
+# No lease is this long: one that ends later was taken by a clock that ran ahead, and is nobody's.
+LONGEST = timedelta(hours=1)
+
 
 class Leased:
     """Columns of a row that one worker at a time works on."""
@@ -41,7 +44,8 @@ def take(
     Two workers that ask at once get different rows.
     """
     now = utcnow()
-    free = or_(model.leased_until.is_(None), model.leased_until <= now)
+    until = model.leased_until
+    free = or_(until.is_(None), until <= now, until > now + LONGEST)
     chosen = select(model.id).where(free, *which).order_by(model.id if order_by is None else order_by)
     # Two statements: as a subquery, PostgreSQL may run the choice several times, and so lease too many.
     ids = work.scalars(chosen.limit(limit).with_for_update(skip_locked=True)).all()
