@@ -13,6 +13,7 @@ from werkzeug.routing import Rule
 
 from app import access, logs, sites
 from app.blueprints import DOMAINS
+from app.config import FLASK
 from app.domain_error import DomainError
 from app.language import LANGUAGES
 from app.version import __version__, short_commit
@@ -129,6 +130,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
         navigation=navigation, visitor=visitor, other_languages=other_languages, language=language,
         here=here, page_url=page_url, version=__version__, commit=short_commit(),
+        flask_command=FLASK,
     )  # fmt: skip
 
 

@@ -38,6 +38,8 @@ def main() -> int:
     """Serve until told to stop. Return the exit status."""
     try:
         settings = environment()
+        # The database and the logs are nothing for the other users of this machine.
+        os.umask(os.umask(0o077) | 0o027)
         instance_lock = check(settings)
         with Supervisor(ROOT, _environ_of_children(settings)) as supervisor:
             Site(settings, supervisor).serve()
@@ -204,7 +206,7 @@ def _lock_instance(settings: Mapping[str, Any]) -> int:
     """Two embedded installations on one folder would each hold half of the chargers, unknown to the other."""
     folder = Path(settings["INSTANCE_PATH"]).resolve()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
