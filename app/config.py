@@ -121,6 +121,11 @@ class Config:
     PUBLIC_DASHBOARD: bool = True
     # Bearer token by which nodes register. Unset: no node token is accepted.
     NODE_TOKEN: str = ""
+    # Map tiles, the one thing that pages load from elsewhere (only those with a map): an address with {z},
+    # {x} and {y}, or a path of this site; none: maps without tiles.
+    MAP_TILES_URL: str = "https://tile.openstreetmap.org/{z}/{x}/{y}.png"
+    # Whom maps name as the source of their tiles.
+    MAP_ATTRIBUTION: str = "© OpenStreetMap contributors"
     # Days that the message log is kept.
     MESSAGE_RETENTION_DAYS: int = 30
     # Minutes between two checks of an Odoo instance, so that a broken one is noticed; 0: only when asked for.
@@ -231,6 +236,9 @@ def _check(found: Mapping[str, Any]) -> None:
         raise ValueError(f"SMTP_PORT must lie between 1 and 65535, not {found['SMTP_PORT']}")
     if found["TIME_ZONE"] and found["TIME_ZONE"] not in available_timezones():
         raise ValueError(f"TIME_ZONE must be a zone such as America/Monterrey, not {found['TIME_ZONE']!r}")
+    if not _is_tiles_url(found["MAP_TILES_URL"]):
+        told = f"not {found['MAP_TILES_URL']!r}"
+        raise ValueError(f"MAP_TILES_URL must be none, or an address with {{z}}, {{x}} and {{y}}, {told}")
     for name, least in LEAST.items():
         if found[name] < least:
             raise ValueError(f"{name} must be at least {least}, not {found[name]}")
@@ -242,6 +250,12 @@ def _is_sender(text: str) -> bool:
     from app import mail
 
     return mail.is_sender(text)
+
+
+def _is_tiles_url(text: str) -> bool:
+    from app import maps
+
+    return maps.is_tiles_url(text)
 
 
 def _database_url(found: Mapping[str, Any]) -> str:

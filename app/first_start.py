@@ -34,18 +34,28 @@ class FirstUser:
 
 def is_current(settings: Mapping[str, Any]) -> bool:
     """Whether every migration has been applied. Cheap: it does not build the application."""
-    from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
-    from sqlalchemy import NullPool, create_engine, make_url
 
     from app.config import MIGRATIONS
 
+    heads = set(ScriptDirectory(str(MIGRATIONS)).get_heads())
+    return _applied(settings) == heads
+
+
+def revision(settings: Mapping[str, Any]) -> str:
+    """Where the database stands; empty before its first migration."""
+    return ",".join(sorted(_applied(settings)))
+
+
+def _applied(settings: Mapping[str, Any]) -> set[str]:
+    from alembic.runtime.migration import MigrationContext
+    from sqlalchemy import NullPool, create_engine, make_url
+
     url = make_url(settings["SQLALCHEMY_DATABASE_URI"])
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        return False
-    heads = set(ScriptDirectory(str(MIGRATIONS)).get_heads())
+        return set()
     with create_engine(url, poolclass=NullPool).connect() as connection:
-        return set(MigrationContext.configure(connection).get_current_heads()) == heads
+        return set(MigrationContext.configure(connection).get_current_heads())
 
 
 def prepare(settings: Mapping[str, Any], *, migrate: bool) -> FirstUser | None:

@@ -1,24 +1,22 @@
-"""What ``scripts/run`` and ``constellation`` run: checks, the database, then web, worker and beat."""
+"""What ``scripts/run`` and ``constellation`` run: checks, the database, then web, worker and beat, or one."""
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import http.client
 import os
 import signal
-import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from app import announcement, first_start
-from app.config import ROOT, RUN, environment
+from app.config import ROOT, environment
+from app.preflight import MEND_FOLDER, Refused, check, check_folders, is_writable, plain_reasons
 from app.queues import QUEUES
 from app.supervisor import Child, Supervisor
 
@@ -30,22 +28,16 @@ CELERY = ("-m", "celery", "--quiet", "--app", "worker")
 WORKER_THREADS = 8
 
 
-class Refused(Exception):
-    """The site cannot start; the text says why, in one sentence."""
-
-
-def main() -> int:
-    """Serve until told to stop. Return the exit status."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Serve until told to stop, or run one part of the site. Return the exit status."""
     try:
         settings = environment()
         # The database and the logs are nothing for the other users of this machine.
         os.umask(os.umask(0o077) | 0o027)
-        instance_lock = check(settings)
-        with Supervisor(ROOT, _environ_of_children(settings)) as supervisor:
-            Site(settings, supervisor).serve()
-            if supervisor.stopping:
-                _say("Stopping.")
-        os.close(instance_lock)
+        if arguments:
+            run_part(arguments, settings)
+        else:
+            serve_all(settings)
     except KeyboardInterrupt:
         return 0
     except (Refused, ValueError) as reason:
@@ -54,15 +46,44 @@ def main() -> int:
     return 0
 
 
-def check(settings: Mapping[str, Any]) -> int:
-    """Refuse what cannot work, before anything is started. Return the lock on the instance folder."""
-    if settings["WEB_CONCURRENCY"] > 1 and not settings["REDIS_URL"]:
-        raise Refused(
-            f"WEB_CONCURRENCY={settings['WEB_CONCURRENCY']} needs REDIS_URL: without Redis, one web process"
-            " cannot reach the chargers that another one holds."
-        )
-    _check_port(settings["HOST"], settings["PORT"])
-    return _lock_instance(settings)
+def serve_all(settings: Mapping[str, Any]) -> None:
+    """Web, worker and beat under one supervisor, until a signal stops them."""
+    instance_lock = check(settings)
+    with Supervisor(ROOT, _environ_of_children(settings)) as supervisor:
+        Site(settings, supervisor).serve()
+        if supervisor.stopping:
+            _say("Stopping.")
+    os.close(instance_lock)
+
+
+def run_part(arguments: Sequence[str], settings: Mapping[str, Any]) -> None:
+    """What systemd or a container engine keeps running by itself: ``prepare``, then the other three."""
+    parts = {"web": web, "worker": worker, "beat": beat}
+    match arguments:
+        case ["prepare"]:
+            prepare(settings)
+        case [name] if name in parts:
+            if name == "web":
+                os.set_inheritable(check(settings), True)  # the lock is held for as long as web runs
+            os.chdir(ROOT)
+            command = list(parts[name]().command)
+            os.execve(command[0], command, _environ_of_children(settings))  # noqa: S606
+        case _:
+            raise Refused(f"Usage: scripts/run [prepare|web|worker|beat], not: {' '.join(arguments)}")
+
+
+def prepare(settings: Mapping[str, Any]) -> None:
+    """Bring the database up to date and make the first staff user: once, before the parts start."""
+    check_folders(settings)
+    if not is_writable(settings["BACKUP_DIR"]):  # a stick that is not there is no reason to stop charging
+        _say(f"Warning: BACKUP_DIR={settings['BACKUP_DIR']} cannot be written to: {MEND_FOLDER}.")
+    with plain_reasons():
+        current = first_start.is_current(settings)
+        if not current:
+            _say("Preparing the database.")
+        user = first_start.prepare(settings, migrate=not current)
+    _say_first_user(settings, user)
+    _say("The database is ready.")
 
 
 class Site:
@@ -82,7 +103,7 @@ class Site:
         self._start_others()
         if not self.supervisor.stopping:
             _say(announcement.ready(self.settings))
-            self._say_first_user()
+            _say_first_user(self.settings, self.first_user)
             _say(announcement.next_steps(self.settings))
         while not self.supervisor.stopping:
             self.supervisor.revive()
@@ -90,13 +111,13 @@ class Site:
 
     def _prepare(self) -> None:
         """Start web, at once when the database is current: it loads while we look for the first user."""
-        with self.supervisor.interruptible(), _plain_reasons():
+        with self.supervisor.interruptible(), plain_reasons():
             current = first_start.is_current(self.settings)
         if current:
             self.supervisor.start(self.web)
         else:
             _say("Preparing the database.")
-        with self.supervisor.interruptible(), _plain_reasons():
+        with self.supervisor.interruptible(), plain_reasons():
             self.first_user = first_start.prepare(self.settings, migrate=not current)
         if not current:
             self.supervisor.start(self.web)
@@ -107,7 +128,7 @@ class Site:
         while not self.supervisor.stopping:
             if not self.web.is_running:
                 raise Refused(f"The web process ended before it could serve: {self.web.last_words()}")
-            answer = _health(self.settings["HOST"], self.settings["PORT"])
+            answer = health(self.settings["HOST"], self.settings["PORT"])
             if answer == "":
                 return
             if time.monotonic() > patience:
@@ -121,20 +142,6 @@ class Site:
         if not self.supervisor.stopping and self.others[0] not in self.supervisor.children:
             for child in self.others:
                 self.supervisor.start(child)
-
-    def _say_first_user(self) -> None:
-        """Show new secrets on a terminal, where they are not kept; else name the file that holds them."""
-        file, user = first_start.secrets_file(self.settings), self.first_user
-        if user is None:
-            if file.exists():
-                _say(announcement.unread_secrets(file))
-        elif sys.stdout.isatty():
-            _say(announcement.first_user(user.lines()))
-            file.unlink(missing_ok=True)
-        else:
-            _say(announcement.first_user([f"  User name  {user.username}"]))
-            if user.has_secrets:
-                _say(announcement.unread_secrets(file))
 
 
 def web() -> Child:
@@ -168,7 +175,7 @@ def beat() -> Child:
     return Child("beat", command)
 
 
-def _health(host: str, port: int) -> str:
+def health(host: str, port: int) -> str:
     """Empty when the site serves; else what is the matter, in a few words."""
     address = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
     connection = http.client.HTTPConnection(address, port, timeout=5)
@@ -183,61 +190,6 @@ def _health(host: str, port: int) -> str:
         connection.close()
 
 
-def _check_port(host: str, port: int) -> None:
-    if not 0 < port < 65536:
-        raise Refused(f"PORT must lie between 1 and 65535, not {port}.")
-    try:
-        family, *_, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise Refused(f"Cannot listen on HOST={host} PORT={port}: {error.strerror}.") from error
-        raise Refused(
-            f"Port {port} of {host} is taken by another program: stop that, or choose another port,"
-            f" PORT={port + 1} {RUN}."
-        ) from error
-
-
-def _lock_instance(settings: Mapping[str, Any]) -> int:
-    """Two embedded installations on one folder would each hold half of the chargers, unknown to the other."""
-    folder = Path(settings["INSTANCE_PATH"]).resolve()
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        if settings["REDIS_URL"]:
-            return lock
-        raise Refused(
-            f"Another {RUN} is using {folder}: stop that, or give this one an INSTANCE_PATH of its own."
-        ) from None
-    except OSError as error:
-        raise Refused(f"INSTANCE_PATH={folder} cannot be used: {error.strerror}.") from error
-    return lock
-
-
-@contextmanager
-def _plain_reasons() -> Iterator[None]:
-    """What keeps a database from being used, as one sentence instead of a traceback."""
-    from alembic.util import CommandError
-    from sqlalchemy.exc import OperationalError
-
-    from app.domain_error import DomainError
-
-    try:
-        yield
-    except OperationalError as error:
-        raise Refused(f"The database cannot be used: {' '.join(str(error.orig).split())}") from error
-    except DomainError as error:  # ADMIN_USERNAME and ADMIN_PASSWORD have rules
-        raise Refused(f"The first staff user cannot be made: {error.detail}") from error
-    except CommandError as error:
-        raise Refused(f"The database does not fit this version of the program: {error}") from error
-
-
 def _environ_of_children(settings: Mapping[str, Any]) -> dict[str, str]:
     environ = {name: text for name, text in os.environ.items() if name not in OURS_ALONE}
     # They start in another folder than we did.
@@ -248,10 +200,25 @@ def _environ_of_children(settings: Mapping[str, Any]) -> dict[str, str]:
     return environ | {"WEB_CONCURRENCY": str(settings["WEB_CONCURRENCY"])}
 
 
+def _say_first_user(settings: Mapping[str, Any], user: first_start.FirstUser | None) -> None:
+    """Show new secrets on a terminal, where they are not kept; else name the file that holds them."""
+    file = first_start.secrets_file(settings)
+    if user is None:
+        if file.exists():
+            _say(announcement.unread_secrets(file))
+    elif sys.stdout.isatty():
+        _say(announcement.first_user(user.lines()))
+        file.unlink(missing_ok=True)
+    else:
+        _say(announcement.first_user([f"  User name  {user.username}"]))
+        if user.has_secrets:
+            _say(announcement.unread_secrets(file))
+
+
 def _say(text: str) -> None:
     with suppress(OSError):  # nobody reads it; the site runs all the same
         click.echo(text)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

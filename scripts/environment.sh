@@ -16,6 +16,33 @@ fail() {
     exit 1
 }
 
+# as_user USER COMMAND…: a program, as somebody else when we are root.
+as_user() {
+    local user=$1
+    shift
+    if [ "$user" = "$(id -un)" ]; then
+        "$@"
+    else
+        runuser -u "$user" -- env HOME="$(getent passwd "$user" | cut -d: -f6)" "$@"
+    fi
+}
+
+# as_owner FUNCTION…: one of ours, as whoever the folder belongs to: sudo leaves no files behind that they cannot change.
+as_owner() {
+    if [ "$(code_owner)" = "$(id -un)" ]; then
+        "$@"
+    else
+        # shellcheck disable=SC2016  # the other shell expands it
+        as_user "$(code_owner)" bash -euo pipefail -c '. "$1"; shift; "$@"' bash "$ROOT/scripts/environment.sh" "$@" || exit
+    fi
+}
+
+code_owner() {
+    local owner
+    owner=$(stat -c %U "$ROOT")
+    if [ "$(id -u)" = 0 ] && [ "$owner" != UNKNOWN ]; then printf '%s' "$owner"; else id -un; fi
+}
+
 # ensure_environment LOCK…: .venv holds what these locks name.
 ensure_environment() {
     if is_current "$@"; then return; fi

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import pty
 import re
@@ -16,7 +14,6 @@ import sys
 import textwrap
 import time
 import urllib.request
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,7 @@ from typing import Any
 import pytest
 
 from app import announcement, config
+from tests import trees
 
 ROOT = Path(__file__).resolve().parent.parent
 Run = Callable[..., subprocess.Popen[str]]
@@ -382,34 +380,7 @@ def test_the_trial_that_is_proposed_finds_this_site(given: dict[str, str], comma
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A project of one package, in a folder with a space, installable without a network."""
-    tree = tmp_path / "a tree"
-    shutil.copytree(
-        ROOT / "scripts", tree / "scripts", ignore=shutil.ignore_patterns("benchmark", "__pycache__")
-    )
-    lock_package(tree, "1.0")
-    return tree
-
-
-def lock_package(tree: Path, version: str) -> None:
-    wheels = tree / "wheels"
-    wheels.mkdir(exist_ok=True)
-    info = f"little-{version}.dist-info"
-    files = {
-        "little.py": f"version = {version!r}\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: little\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(f"{name},{digest(text)},{len(text)}\n" for name, text in files.items())
-    wheel = wheels / f"little-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for name, text in {**files, f"{info}/RECORD": f"{record}{info}/RECORD,,\n"}.items():
-            archive.writestr(name, text)
-    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    (tree / "requirements.txt").write_text(f"little=={version} \\\n    --hash=sha256:{sha256}\n")
-
-
-def digest(text: str) -> str:
-    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+    return trees.small(tmp_path / "a tree")
 
 
 def ensuring(tree: Path, **environ: str) -> subprocess.Popen[str]:
@@ -459,7 +430,7 @@ def test_an_environment_is_made_once_and_again_only_when_something_changed(tree:
     assert ensure(tree) == ""
     assert time.monotonic() - begun < 1
 
-    lock_package(tree, "2.0")
+    trees.lock_package(tree, "2.0")
     assert "Making .venv" not in ensure(tree)
     assert installed(tree) == "2.0"
 
@@ -538,116 +509,3 @@ def test_a_machine_without_a_fitting_python_is_told_what_to_install(tree: Path, 
     assert process.returncode == 1
     assert "apt-get install python3 python3-venv" in said
     assert not (tree / ".venv").exists()
-
-
-# --- scripts/install.sh, scripts/upgrade.sh
-
-
-def script(tree: Path, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(tree / command[0]), *command[1:]],
-        env={**os.environ, "PYTHON": "", **environ},
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-
-
-def test_the_unit_of_a_service_can_be_looked_at_first(tree: Path) -> None:
-    shown = script(tree, "scripts/install.sh", "--service", "charging", "--print", SUDO_USER="somebody")
-
-    assert shown.returncode == 0
-    assert "\nUser=somebody\n" in shown.stdout
-    assert f'\nExecStart="{tree}/scripts/run"\n' in shown.stdout
-    assert f"\nWorkingDirectory={tree}\n" in shown.stdout
-    assert not (tree / ".venv").exists()
-
-
-@pytest.mark.parametrize("name", ["../evil", "", "a b"])
-def test_a_service_needs_a_plain_name(tree: Path, name: str) -> None:
-    assert script(tree, "scripts/install.sh", "--service", name, "--print").returncode == 1
-
-
-@pytest.fixture
-def clone(tree: Path, tmp_path: Path) -> Path:
-    """A clone that is one version behind, with an installation that only writes down what was asked of it."""
-    for name, text in {
-        "scripts/install.sh": 'echo installed >>"$(dirname "$0")/../done.txt"',
-        "python": 'echo "$@" >>"$(dirname "$0")/../../done.txt"',
-    }.items():
-        (tree / name).write_text(f"#!/bin/sh\n{text}\n")
-        (tree / name).chmod(0o755)
-    (tree / "page.txt").write_text("one\n")
-    (tree / ".gitignore").write_text(".venv/\ndone.txt\n")
-    git(tree, "init", "--quiet", "--initial-branch=main")
-    commit(tree, "first")
-    clone = tmp_path / "a clone"
-    git(tmp_path, "clone", "--quiet", str(tree), str(clone))
-    (tree / "page.txt").write_text("two\n")
-    commit(tree, "second")
-    (clone / ".venv/bin").mkdir(parents=True)
-    (clone / "python").rename(clone / ".venv/bin/python")
-    git(clone, "checkout", "--quiet", "python")
-    return clone
-
-
-def git(folder: Path, *command: str) -> str:
-    who = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
-    return subprocess.check_output(["git", *who, *command], cwd=folder, text=True).strip()
-
-
-def commit(folder: Path, message: str) -> None:
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", message)
-
-
-def upgrade(clone: Path) -> subprocess.CompletedProcess[str]:
-    who = {
-        f"GIT_{role}_{part}": "test@example.com"
-        for role in ("AUTHOR", "COMMITTER")
-        for part in ("NAME", "EMAIL")
-    }
-    return script(clone, "scripts/upgrade.sh", **who)
-
-
-def test_an_upgrade_keeps_local_changes_and_migrates(clone: Path) -> None:
-    (clone / "scripts/run").write_text("changed here\n")
-
-    done = upgrade(clone)
-
-    assert done.returncode == 0, done.stdout
-    assert (clone / "page.txt").read_text() == "two\n"
-    assert (clone / "scripts/run").read_text() == "changed here\n"
-    assert (clone / "done.txt").read_text() == "installed\n-m flask --app wsgi db upgrade\n"
-    assert git(clone, "stash", "list") == ""
-
-
-def test_local_changes_that_contradict_the_new_version_stay_in_the_stash(clone: Path) -> None:
-    (clone / "page.txt").write_text("mine\n")
-
-    failed = upgrade(clone)
-
-    assert failed.returncode == 1
-    assert "git stash pop" in failed.stdout
-    assert (clone / "page.txt").read_text() == "two\n"
-    assert "+mine" in git(clone, "stash", "show", "-p")
-    assert not (clone / "done.txt").exists()
-
-
-def test_a_pull_that_fails_leaves_everything_as_it_was(clone: Path) -> None:
-    (clone / "page.txt").write_text("committed here\n")
-    commit(clone, "mine")
-    before = git(clone, "rev-parse", "HEAD")
-    (clone / "scripts/run").write_text("changed here\n")
-
-    failed = upgrade(clone)
-
-    assert failed.returncode == 1
-    assert "The pull failed" in failed.stdout
-    assert git(clone, "rev-parse", "HEAD") == before
-    assert git(clone, "rev-parse", "--abbrev-ref", "HEAD") == "main"
-    assert (clone / "scripts/run").read_text() == "changed here\n"
-    assert git(clone, "stash", "list") == ""

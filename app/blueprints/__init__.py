@@ -18,6 +18,7 @@ DOMAINS = {
     "odoo": "/odoo",
     "awg": "/awg",
     "release": "/release",
+    "qrcodes": "/qrcodes",
     "subscriptions": "/subscriptions",
     "ocpp": "/ocpp",
     "website": "",

@@ -1,0 +1,1 @@
+"""Installing, upgrading and what stands around the site: systemd, nginx, containers, editors."""
