@@ -16,8 +16,8 @@ from flask import Flask, current_app, has_request_context, request
 
 from app.blueprints import DOMAINS
 
-# What a thread or greenlet works for: ``domain``, outside any request, is a worker's queue or the charger line;
-# ``charger`` is whose socket it serves.
+# What a thread or greenlet works for. ``domain``, outside any request: a worker's queue, the charger line;
+# ``charger``: whose socket it serves.
 active = threading.local()
 
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"

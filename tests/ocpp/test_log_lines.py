@@ -29,7 +29,7 @@ def test_a_message_that_fails_is_named_in_json(json_server: RunningServer) -> No
     charger.hang_up()
 
     def told() -> list[dict[str, str]]:
-        text = (json_server.instance / "logs" / "ocpp.log").read_text()
+        text = (json_server.logs / "ocpp.log").read_text()
         return [line for line in map(json.loads, text.splitlines()) if line.get("message_id")]
 
     assert answer[:3] == [4, number, "InternalError"]
