@@ -9,7 +9,18 @@ from app.blueprints.ocpp import cli, engine, measures, models, sockets  # noqa: 
 bp = Domain("ocpp", __name__)
 
 # They hang their views on bp.
-from app.blueprints.ocpp.views import alerts, api, dashboard, log, map, my, my_api, my_files  # noqa: E402, F401
+from app.blueprints.ocpp.views import (  # noqa: E402, F401
+    alerts,
+    api,
+    charger_page,
+    command,
+    dashboard,
+    log,
+    map,
+    my,
+    my_api,
+    my_files,
+)
 
 
 def init_app(app: Flask) -> None:
