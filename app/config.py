@@ -169,21 +169,31 @@ def environment(root: Path = HOME) -> dict[str, Any]:
 
     Raises ``ValueError``, naming the setting, when a number or a switch cannot be read.
     """
+    return settings(texts(root))
+
+
+def texts(root: Path = HOME) -> dict[str, str]:
+    """What the files and the process environment say, before any of it is read."""
     given: dict[str, str | None] = {}
     for file in sorted((root / "envs").glob("*.env")):
         given.update(dotenv_values(file))
     given.update(os.environ)
-    return settings({name: text for name, text in given.items() if text is not None})
+    return {name: text for name, text in given.items() if text is not None}
 
 
 def settings(given: Mapping[str, str]) -> dict[str, Any]:
-    """Read each known setting from text, by the type of its default."""
-    found = {
+    """Read, check and complete the settings."""
+    found = parsed(given)
+    _check(found)
+    return complete(found)
+
+
+def parsed(given: Mapping[str, str]) -> dict[str, Any]:
+    """Read each known setting from text, by the type of its default. Imports nothing: gunicorn reads so."""
+    return {
         name: _parse(name, given[name], kind) if given.get(name, "") != "" else getattr(Config, name)
         for name, kind in get_type_hints(Config).items()
     }
-    _check(found)
-    return complete(found)
 
 
 def complete(found: dict[str, Any]) -> dict[str, Any]:

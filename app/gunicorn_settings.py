@@ -2,7 +2,7 @@
 
 Given to gunicorn as a file, and itself reads ``config.py`` as a file: importing the package here would create
 our locks before the gevent worker has replaced ``threading``, and greenlets of one thread would all own them
-at once. gunicorn's gevent worker patches first and imports ``wsgi`` after that.
+at once. gunicorn's gevent worker patches first and imports the application after that.
 """
 
 import os
@@ -12,7 +12,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
-_settings = runpy.run_path(str(Path(__file__).with_name("config.py")))["environment"]()
+_config = runpy.run_path(str(Path(__file__).with_name("config.py")))
+# Read, not checked: some checks import what must not be there yet. The application makes them.
+_settings = _config["parsed"](_config["texts"]())
 _host = _settings["HOST"]
 
 bind = f"[{_host}]:{_settings['PORT']}" if ":" in _host else f"{_host}:{_settings['PORT']}"
