@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import secrets
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,10 +23,12 @@ from app.backup import moving
 from app.backup.errors import BackupFailed
 from app.blueprints.accounts.models import User
 from app.blueprints.ocpp.models import Charger, Simulator, Transaction
+from app.config import ROOT
 from app.db import UnitOfWork, UTCDateTime, db, unit_of_work
 from app.jobs import presence
 from tests import databases
 from tests.factories import ChargerFactory, MeterReadingFactory, TransactionFactory, UserFactory
+from tests.servers import environ
 from tests.test_migrations import constraints, differences
 
 pytestmark = pytest.mark.postgres
@@ -301,3 +306,28 @@ def test_the_command_says_what_was_compared(app: Flask, work: UnitOfWork, empty_
     with psycopg.connect(empty_database) as connection:
         assert connection.execute("SELECT charger_id FROM charger").fetchall() == [("CP1",)]
     assert db.session.scalars(select(Charger.charger_id)).all() == ["CP1"]
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_nothing_is_there(
+    app: Flask, work: UnitOfWork, empty_database: str, target: Engine
+) -> None:
+    one = MeterReadingFactory()
+    work.flush()
+    columns = "charger_id, connector_id, at, measurand, unit, context, phase, location, format"
+    many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)"
+    copies = f"{many} SELECT {columns} FROM meter_reading, n WHERE id = {one.id}"
+    work.execute(text(f"INSERT INTO meter_reading ({columns}) {copies}"))
+    work.commit()
+    env = environ(DATABASE_URL=str(db.engine.url), INSTANCE_PATH=app.config["INSTANCE_PATH"])
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "copy_to", empty_database]
+
+    with subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True) as copying:
+        assert copying.stderr is not None
+        for line in copying.stderr:
+            if line.startswith("charge_transaction:"):
+                copying.kill()
+    assert copying.returncode == -signal.SIGKILL
+    assert tables(target) == []
+
+    assert move(app, empty_database).rows["meter_reading"] == 100_001

@@ -510,6 +510,39 @@ def test_the_list_is_paged_and_says_whether_there_is_more(
     assert last["more"] is False
 
 
+@both_databases
+def test_a_list_goes_on_at_the_next_of_an_answer(
+    client: Browser, work: UnitOfWork, token: dict[str, str]
+) -> None:
+    charger, mine = ChargerFactory(charger_id="CP1"), AccountFactory()
+    at = [JANUARY + timedelta(days=number % 3) for number in range(7)]  # not in the order of the ids
+    rows = [TransactionFactory(charger=charger, account=mine, started_at=start) for start in at]
+    newest = [row.id for row in reversed(rows)]
+    by_start = [row.id for row in sorted(rows, key=lambda row: (row.started_at, row.id), reverse=True)]
+
+    for query, expected in (
+        ("", newest),
+        ("charger=CP1", newest),
+        ("charger=CP1&since=2026-01-01", newest),
+        ("since=2026-01-01", by_start),
+        (f"account={mine.id}&until=2026-02-01", by_start),
+        ("running=1", newest),
+        ("running=1&since=2026-01-01", by_start),
+        ("running=0", []),
+    ):
+        found: list[int] = []
+        told = get(client, f"/ocpp/transactions/?{query}&per_page=2", token)
+        while True:
+            found += [row["id"] for row in told["transactions"]]
+            assert told["more"] == (told["next"] is not None)
+            if not told["more"]:
+                break
+            told = get(client, f"/ocpp/transactions/?{query}&per_page=2&cursor={told['next']}", token)
+        assert found == expected, query
+        as_csv = client.get(f"/ocpp/transactions/?{query}&format=csv", headers=token).text
+        assert [int(line["id"]) for line in read_csv(as_csv)] == expected, query
+
+
 def read_csv(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 

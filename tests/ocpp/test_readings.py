@@ -6,16 +6,19 @@ import csv
 import html
 import io
 import re
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import bindparam, text
 
+from app import spreadsheets
 from app.blueprints.accounts.services import create_token, create_user
 from app.blueprints.ocpp.models import Charger, MeterReading, Transaction
 from app.blueprints.ocpp.services import readings
-from app.db import UnitOfWork, unit_of_work
+from app.db import UnitOfWork, UTCDateTime, unit_of_work
 from tests.clients import Browser
 from tests.databases import both_databases
 from tests.factories import (
@@ -256,3 +259,46 @@ def test_a_filter_that_the_api_does_not_know_is_not_left_out_silently(
     assert "since=2026-01-01+00:00:00&until=2026-02-01+00:00:00" in offered(f"{between}{period}")
     assert offered("flt0_6=2026-01-01+00:00:00") == "none"  # of the end
     assert offered("flt0_0=CP1&flt1_0=CP2") == "none"
+
+
+# As many as a fleet has
+
+MANY = 20_000
+FILL = """
+    INSERT INTO meter_reading (charger_id, connector_id, at, measurand, value, unit, context, phase, location,
+        format)
+    WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < :many - 1)
+    SELECT :charger, 1, :at, 'Energy.Active.Import.Register', i, 'Wh', 'Sample.Periodic', '', 'Outlet', 'Raw'
+    FROM n
+"""
+
+
+@both_databases
+@pytest.mark.slow
+@pytest.mark.parametrize("query", ["", "since=2026-01-01"])
+def test_a_file_takes_no_more_memory_however_long_it_is(
+    client: Browser,
+    work: UnitOfWork,
+    token: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    query: str,
+) -> None:
+    monkeypatch.setattr(spreadsheets, "MOST_PAUSES", 0)  # nobody else wants a turn
+    charger = ChargerFactory(charger_id="CP1")
+    values = {"many": MANY, "charger": charger.id, "at": JANUARY}
+    work.execute(text(FILL).bindparams(bindparam("at", type_=UTCDateTime)), values)
+    work.commit()
+
+    answer = client.get(f"{PATH}?format=csv&{query}", headers=token, buffered=False)
+    lines_read, size, peak = 0, 0, 0
+    for piece in answer.iter_encoded():
+        if not size:  # from here on it only goes on
+            tracemalloc.start()
+        lines_read += piece.count(b"\n")
+        size += len(piece)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert lines_read == MANY + 1
+    assert size > 1_700_000
+    assert peak < 1_200_000

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, literal, select, tuple_
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import aliased, joinedload
 
 from app.blueprints.accounts.models import Account, User
 from app.blueprints.ocpp.models import Charger, Transaction
@@ -46,7 +46,7 @@ def listed(
     """
     chosen = _chosen(choice)
     last = min(after.id, 2**31 - 1) if after else 0  # the column holds no more
-    if choice.since or choice.until:  # read the period by its index
+    if (choice.since or choice.until) and not choice.charger:  # read the period by its index
         chosen = chosen.order_by(Transaction.started_at.desc())
         if after:
             here = tuple_(literal(after.at, UTCDateTime), literal(last))
@@ -112,9 +112,11 @@ def _chosen(choice: Choice) -> Select[Transaction]:
         chosen = chosen.where(Transaction.started_at >= choice.since)
     if choice.until:
         chosen = chosen.where(Transaction.started_at < choice.until)
-    if choice.running is not None:
-        stopped = Transaction.stopped_at
-        chosen = chosen.where(stopped.is_(None) if choice.running else stopped.is_not(None))
+    if choice.running:  # by the index that holds these alone: SQLite would look through all the others
+        running = aliased(Transaction)
+        chosen = chosen.where(Transaction.id.in_(select(running.id).where(running.stopped_at.is_(None))))
+    elif choice.running is not None:
+        chosen = chosen.where(Transaction.stopped_at.is_not(None))
     return chosen
 
 
