@@ -148,7 +148,7 @@ class Config:
     PYPI_PASSWORD: str = ""
     # Address that packages are uploaded to. Unset: twine's default.
     PYPI_REPOSITORY_URL: str = ""
-    # 1 restarts the server when a file changes.
+    # 1 restarts the site when a file changes; from VS Code it also reinstalls, migrates, commits and pushes.
     DEV_RELOAD: bool = False
 
 

@@ -63,15 +63,13 @@ def prepare(settings: Mapping[str, Any], *, migrate: bool) -> FirstUser | None:
 
     New secrets are on disk before the database knows them, so that a crash cannot lose them.
     """
-    from flask_migrate import upgrade
-
     from app import create_app
     from app.db import unit_of_work
 
     user = None
     with create_app().app_context():
         if migrate:
-            upgrade()
+            apply_migrations()
         try:
             with unit_of_work() as work:
                 user = _first_user(work)
@@ -82,6 +80,14 @@ def prepare(settings: Mapping[str, Any], *, migrate: bool) -> FirstUser | None:
                 secrets_file(settings).unlink(missing_ok=True)
             raise
     return user
+
+
+def apply_migrations() -> None:
+    """As ``flask db upgrade`` does, which would only log why it failed, and end the process."""
+    from alembic import command
+    from flask import current_app
+
+    command.upgrade(current_app.extensions["migrate"].migrate.get_config(), "head")
 
 
 def secrets_file(settings: Mapping[str, Any]) -> Path:

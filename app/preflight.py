@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import socket
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,9 +45,13 @@ MEND_FOLDER = (
 
 
 def is_writable(folder: str) -> bool:
-    """Whether files can be made in this folder, or the folder itself where it is not there yet."""
+    """Whether files can be made in this folder, or in the nearest one above it where it is not there yet."""
     place = Path(folder).resolve()
-    return os.access(next(near for near in (place, *place.parents) if near.exists()), os.W_OK)
+    try:
+        with tempfile.TemporaryFile(dir=next(near for near in (place, *place.parents) if near.is_dir())):
+            return True
+    except OSError:
+        return False
 
 
 def _check_port(host: str, port: int) -> None:

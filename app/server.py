@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from app import announcement, first_start
+from app import announcement, first_start, reloading
 from app.config import ROOT, environment
 from app.preflight import MEND_FOLDER, Refused, check, check_folders, is_writable, plain_reasons
 from app.queues import QUEUES
@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] = ()) -> int:
         settings = environment()
         if arguments:
             run_part(arguments, settings)
+        elif settings["DEV_RELOAD"]:
+            return reloading.run()
         else:
             serve_all(settings)
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 ``python -m app.upgrading look`` prints a line each: the database is ``none``, ``current`` or ``behind``; its
 revision; the folder of backups; whether the site ``serves`` or is ``silent``.
+``python -m app.upgrading migrate`` applies the migrations, or says why it cannot.
 ``python -m app.upgrading serves SECONDS`` ends with 0 once /healthz answers 200, with 1 if it never does.
 """
 
@@ -16,6 +17,7 @@ import click
 
 from app import first_start
 from app.config import environment
+from app.preflight import Refused, plain_reasons
 from app.server import health
 
 
@@ -26,9 +28,11 @@ def main(arguments: Sequence[str]) -> int:
         case ["look"]:
             click.echo("\n".join(look(settings)))
             return 0
+        case ["migrate"]:
+            return migrate()
         case ["serves", seconds]:
             return 0 if serves(settings, float(seconds)) else 1
-    raise SystemExit("Usage: python -m app.upgrading look | serves SECONDS")
+    raise SystemExit("Usage: python -m app.upgrading look | migrate | serves SECONDS")
 
 
 def look(settings: Mapping[str, Any]) -> list[str]:
@@ -37,6 +41,19 @@ def look(settings: Mapping[str, Any]) -> list[str]:
     state = "current" if first_start.is_current(settings) else "behind" if revision else "none"
     served = not health(settings["HOST"], settings["PORT"])
     return [state, revision or "-", settings["BACKUP_DIR"], "serves" if served else "silent"]
+
+
+def migrate() -> int:
+    """Apply the migrations in one transaction; an error of a migration itself rises with all its details."""
+    from app import create_app
+
+    try:
+        with create_app().app_context(), plain_reasons():
+            first_start.apply_migrations()
+    except Refused as reason:
+        click.echo(reason, err=True)
+        return 1
+    return 0
 
 
 def serves(settings: Mapping[str, Any], patience_s: float) -> bool:

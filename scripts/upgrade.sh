@@ -35,10 +35,11 @@ main() {
 
     BEFORE=$(mine git rev-parse HEAD)
     trap 'roll_back "Interrupted."' INT TERM HUP
+    trap 'roll_back "Something failed: see above."' EXIT
     fetch_code
     install_and_migrate
     restart_services
-    trap - INT TERM HUP
+    trap - INT TERM HUP EXIT
     forget_old
     say_done
 }
@@ -124,13 +125,17 @@ install_and_migrate() {
     fi
     stop_services
     MIGRATED=1
-    site flask --app wsgi db upgrade || roll_back "The database could not be migrated: see above."
+    site app.upgrading migrate || roll_back "The database could not be migrated: see above."
 }
 
 # Hard links: they cost no room, and pip writes new files instead of changing old ones.
 keep_packages() {
     rm -rf "$VENV.before"
-    if [ -d "$VENV" ] && [ ! -L "$VENV" ]; then mine cp -al "$VENV" "$VENV.before"; fi
+    if [ ! -d "$VENV" ] || [ -L "$VENV" ]; then return 0; fi
+    if ! mine cp -al "$VENV" "$VENV.before"; then
+        rm -rf "$VENV.before"
+        return 1
+    fi
 }
 
 stop_services() {
@@ -156,6 +161,7 @@ restart_services() {
 roll_back() {
     local name trouble=""
     trap '' INT TERM HUP
+    trap - EXIT
     printf '%s\n' "$*" >&2
     if [ -n "$MIGRATED" ]; then stop_services && put_database_back || trouble=1; fi
     mine git rebase --abort 2>/dev/null || true

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import compileall
 import hashlib
 import os
 import shutil
@@ -41,7 +42,17 @@ def whole(tree: Path) -> Path:
     (tree / "page.txt").write_text("one\n")
     git(tree, "init", "--quiet", "--initial-branch=main")
     commit(tree, "first")
+    compileall.compile_dir(tree, quiet=2)
     return tree
+
+
+def clone(tree: Path, origin: Path, target: Path) -> Path:
+    """A clone of ``origin``, made of ``tree``, which has the same commit, and compiled files beside."""
+    shutil.copytree(tree, target, symlinks=True)
+    git(target, "remote", "add", "origin", str(origin))
+    git(target, "fetch", "--quiet")
+    git(target, "branch", "--quiet", "--set-upstream-to=origin/main")
+    return target
 
 
 def add_venv(tree: Path) -> None:

@@ -17,6 +17,8 @@ from app.config import ROOT
 from tests import servers, trees
 from tests.install.conftest import me
 
+# Many processes, one after the other.
+pytestmark = pytest.mark.timeout(300)
 HEAD = str(ScriptDirectory(str(ROOT / "migrations")).get_current_head())
 NEXT = "migrations/versions/9999.py"
 MIGRATION = """
@@ -50,10 +52,9 @@ def origin(first_version: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def clone(origin: Path, tmp_path: Path) -> Path:
+def clone(first_version: Path, origin: Path, tmp_path: Path) -> Path:
     """An installation, in a folder with a space, with a database and a local change."""
-    clone = tmp_path / "a clone"
-    trees.git(tmp_path, "clone", "--quiet", str(origin), str(clone))
+    clone = trees.clone(first_version, origin, tmp_path / "a clone")
     trees.add_venv(clone)
     (clone / "scripts/lock").write_text("changed here\n")
     (clone / "instance").mkdir()
@@ -141,6 +142,7 @@ def test_a_migration_that_fails_leaves_database_code_and_packages_as_they_were(o
     failed = upgrade(clone)
 
     assert failed.returncode == 1
+    assert "RuntimeError: no\n" in failed.stdout
     assert "The database could not be migrated" in failed.stdout
     assert "The old version is back" in failed.stdout.splitlines()[-1]
     assert_as_before(clone, before)
@@ -170,6 +172,20 @@ def test_a_new_version_that_cannot_be_loaded_is_taken_back(origin, clone):
     assert failed.returncode == 1
     assert "does not start" in failed.stdout
     assert_as_before(clone, before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["kill -TERM $PPID", "mv ../.venv ../gone"])
+def test_an_upgrade_that_is_interrupted_or_breaks_is_taken_back(origin, clone, step):
+    before = trees.git(clone, "rev-parse", "HEAD")
+    publish(origin, {"scripts/install.sh": f'#!/bin/bash\ncd "$(dirname "$0")" && {step}\n'})
+
+    failed = upgrade(clone, "--no-backup")
+
+    assert failed.returncode == 1
+    assert "The old version is back" in failed.stdout.splitlines()[-1]
+    assert_as_before(clone, before)
+    assert (clone / ".venv/bin/python").exists()
 
 
 def test_a_pull_that_fails_leaves_everything_as_it_was(origin, clone):

@@ -25,17 +25,9 @@ class Phone:
             urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
         )
         self._token = ""
-        write(
-            server,
-            "UPDATE user SET password = ? WHERE id = (SELECT user_id FROM account WHERE id = ?)",
-            passwords.hasher.hash(PASSWORD),
-            account,
-        )
-        (user,) = read(
-            server, "SELECT username FROM user JOIN account a ON a.user_id = user.id WHERE a.id = ?", account
-        )
+        username = give_password(server, account)
         self.get("/login/")
-        self.submit("/login/", username=user["username"], password=PASSWORD)
+        self.submit("/login/", username=username, password=PASSWORD)
 
     def get(self, path: str) -> str:
         """A page; its form's token is kept for the next order."""
@@ -55,6 +47,14 @@ class Phone:
         if found := re.search(r'name="csrf_token"[^>]* value="([^"]+)"', text):
             self._token = found[1]
         return said(text)
+
+
+def give_password(server: RunningServer, account: int) -> str:
+    """Let the owner of an account log in; their name."""
+    owner = "(SELECT user_id FROM account WHERE id = ?)"
+    hashed = passwords.hasher.hash(PASSWORD)
+    write(server, f"UPDATE user SET password = ? WHERE id = {owner}", hashed, account)
+    return str(read(server, f"SELECT username FROM user WHERE id = {owner}", account)[0]["username"])
 
 
 def said(text: str) -> str:

@@ -68,7 +68,7 @@ def asked(received: list[list[Any]]) -> list[tuple[str, dict[str, Any]]]:
 def test_a_driver_starts_sees_the_energy_and_stops(
     phone: Phone, charger: ChargePoint, id: str, tag: str, account: int, server: RunningServer
 ) -> None:
-    assert "Start" in phone.get(f"/ocpp/c/{id}/")
+    assert "Start charging" in phone.get(f"/ocpp/c/{id}/")
     with charger.serving({"RemoteStartTransaction": ACCEPTED}) as received:
         answer = phone.submit(f"/ocpp/c/{id}/start/", connector_id=1)
     assert "The charger has accepted." in answer
@@ -88,9 +88,12 @@ def test_a_driver_starts_sees_the_energy_and_stops(
 
     stop(charger, session, 2500)
     assert "You are charging" not in phone.get(f"/ocpp/c/{id}/")
+    with charger.serving({"RemoteStartTransaction": REJECTED}) as received:  # the next session may begin
+        assert "refused to start" in phone.submit(f"/ocpp/c/{id}/start/", connector_id=1)
+    assert len(asked(received)) == 1
     assert "This session has ended already." in phone.submit(f"/ocpp/c/{id}/stop/", transaction=session)
     trail = read(server, "SELECT action, details FROM audit_entry WHERE subject_id = ? ORDER BY id", id)
-    assert [row["action"] for row in trail] == ["command", "command"]
+    assert [row["action"] for row in trail] == ["command"] * 3
 
 
 def test_the_card_that_was_chosen_is_the_one_that_starts(
@@ -189,7 +192,7 @@ def test_what_has_changed_since_the_page_was_loaded_counts(
     change: str,
     sentence: str,
 ) -> None:
-    assert "Start" in phone.get(f"/ocpp/c/{id}/")
+    assert "Start charging" in phone.get(f"/ocpp/c/{id}/")
     (row,) = read(server, "SELECT user_id FROM account WHERE id = ?", account)
     write(server, change.replace(":user", str(row["user_id"])))
 
@@ -204,7 +207,7 @@ def test_of_a_charger_that_has_named_no_connector_the_charger_chooses(
 ) -> None:
     with ChargePoint(server.port, f"/ocpp/{id}") as charger:
         ask(charger, "BootNotification", BOOT)
-        assert "Start" in phone.get(f"/ocpp/c/{id}/")
+        assert "Start charging" in phone.get(f"/ocpp/c/{id}/")
         with charger.serving({"RemoteStartTransaction": ACCEPTED}) as received:
             phone.submit(f"/ocpp/c/{id}/start/")
 

@@ -82,17 +82,16 @@ def test_many_who_need_a_link_at_the_same_moment_make_one(app: Flask) -> None:
 
 
 @both_databases
-@pytest.mark.parametrize("text", ["x" * MOST_BYTES, "ñ" * (MOST_BYTES // 2), "🔌" * (MOST_BYTES // 4)])
-def test_the_longest_text_has_a_link_and_a_picture(work: UnitOfWork, folder: Path, text: str) -> None:
-    found = services.find_or_make(work, [text])[text]
+def test_the_longest_text_has_a_link_and_a_picture(work: UnitOfWork, folder: Path) -> None:
+    for text in ("x" * MOST_BYTES, "ñ" * (MOST_BYTES // 2), "🔌" * (MOST_BYTES // 4)):
+        found = services.find_or_make(work, [text])[text]
+        assert services.picture(folder, found).startswith(b"\x89PNG")
 
-    assert services.picture(folder, found).startswith(b"\x89PNG")
 
-
-@pytest.mark.parametrize("text", ["", "x" * (MOST_BYTES + 1), "ñ" * MOST_BYTES, "a\0b", "\ud800"])
-def test_what_no_picture_holds_is_refused(work: UnitOfWork, text: str) -> None:
-    with pytest.raises(NotForQR):
-        services.find_or_make(work, [text])
+def test_what_no_picture_holds_is_refused(work: UnitOfWork) -> None:
+    for text in ("", "x" * (MOST_BYTES + 1), "ñ" * MOST_BYTES, "a\0b", "\ud800"):
+        with pytest.raises(NotForQR):
+            services.find_or_make(work, [text])
 
 
 def test_a_picture_says_the_value(link: QRLink, folder: Path) -> None:
@@ -115,17 +114,15 @@ def test_a_picture_is_a_file_named_by_the_hash_and_is_used_again(link: QRLink, f
     assert file.stat().st_ino == before
 
 
-@pytest.mark.parametrize("left", [None, b"", b"\x89PNG half of it"])
-def test_a_picture_that_was_lost_or_cut_off_is_made_anew(
-    link: QRLink, folder: Path, left: bytes | None
-) -> None:
+def test_a_picture_that_was_lost_or_cut_off_is_made_anew(link: QRLink, folder: Path) -> None:
     image, file = services.picture(folder, link), folder / link.image
-    file.unlink()
-    if left is not None:
-        file.write_bytes(left)
+    for left in (None, b"", b"\x89PNG half of it", image[:-1]):
+        file.unlink()
+        if left is not None:
+            file.write_bytes(left)
 
-    assert services.picture(folder, link) == image
-    assert file.read_bytes() == image
+        assert services.picture(folder, link) == image
+        assert file.read_bytes() == image
 
 
 def test_where_the_disk_takes_nothing_the_picture_is_shown_all_the_same(link: QRLink, folder: Path) -> None:
@@ -144,8 +141,8 @@ def test_qr_img_makes_the_link_that_a_page_needs_and_its_address_answers_the_pic
         html = render_template_string("{{ qr_img(value, 'a \"code\"', 90) }}{{ qr_img(value) }}", value=VALUE)
     name = f"{hashlib.sha256(VALUE.encode()).hexdigest()}.png"
 
-    assert f'src="/qrcodes/{name}" width="90" height="90" alt="a &#34;code&#34;"' in html
-    answer = client.get(f"/qrcodes/{name}")
+    assert f'src="/qrcodes/images/{name}" width="90" height="90" alt="a &#34;code&#34;"' in html
+    answer = client.get(f"/qrcodes/images/{name}")
     assert answer.mimetype == "image/png"
     assert "immutable" in answer.headers["Cache-Control"]
     assert Image.open(io.BytesIO(answer.data)).format == "PNG"
@@ -164,9 +161,9 @@ def test_qr_img_leaves_what_the_page_has_read_alone(app: Flask, work: UnitOfWork
     assert link.value == "changed, not stored"
 
 
-@pytest.mark.parametrize("name", ["0" * 64 + ".png", "x.png", "%00", "..%2f..%2fsecret_key", "a" * 5000])
-def test_a_picture_of_nothing_is_not_found(client: Browser, name: str) -> None:
-    assert client.get(f"/qrcodes/{name}").status_code == 404
+def test_a_picture_of_nothing_is_not_found(client: Browser) -> None:
+    for name in ("0" * 64 + ".png", "x.png", "%00", "..%2f..%2fsecret_key", "a" * 5000):
+        assert client.get(f"/qrcodes/images/{name}").status_code == 404
 
 
 # In the administration
@@ -182,7 +179,7 @@ def test_staff_make_a_code_for_anything_and_remove_it(
     made = work.scalars(select(QRLink).order_by(QRLink.id)).all()
     assert [row.value for row in made] == [VALUE, "https://example.com/menu"]
     page = staff.get(SCREEN).text
-    assert f'src="/qrcodes/{made[1].image}"' in page
+    assert f'src="/qrcodes/images/{made[1].image}"' in page
     with app.app_context():
         file = pictures.folder() / made[1].image
     assert file.exists()

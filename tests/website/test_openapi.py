@@ -213,6 +213,14 @@ def test_chargers(
     assert len(told["transactions"]) == 2
 
 
+def test_one_charger_for_anyone(client: Browser, document: dict[str, Any], history_of_a_charger: int) -> None:
+    path = "/ocpp/c/{charger_id}/status/"
+
+    told = check_answer(document, "get", path, client.get("/ocpp/c/CP1/status/"))
+    assert told["transaction"]["transactionId"] == history_of_a_charger
+    check_answer(document, "get", path, client.get("/ocpp/c/CP2/status/"))
+
+
 def test_transactions(
     client: Browser, document: dict[str, Any], api: dict[str, str], history_of_a_charger: int
 ) -> None:

@@ -20,6 +20,7 @@ from app.blueprints.ocpp.errors import (
 )
 from app.blueprints.ocpp.outbox import NotSent, Outgoing
 from app.blueprints.ocpp.registry import Connection, Registry
+from app.clock import utcnow
 
 # WebSocket close code: come back.
 SERVICE_RESTART = 1012
@@ -225,3 +226,8 @@ def connected(charger_ids: Iterable[str]) -> set[str]:
 def presence() -> dict[str, Presence]:
     """Every connected charger."""
     return _dispatcher().presence()
+
+
+def presence_of_one(charger_id: str) -> dict[str, Presence]:
+    """Whether one charger is connected, as ``presence`` tells of all: since when and whence is not asked."""
+    return {id: Presence(utcnow(), "") for id in connected({charger_id})}

@@ -5,11 +5,12 @@ Each order ends in a word of ``landing_words.OUTCOMES``. Asked twice in a moment
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import current_app
 from flask_babel import gettext
-from limits import RateLimitItem, RateLimitItemPerSecond
+from limits import RateLimitItemPerSecond
 
 from app.blueprints.accounts.models import User
 from app.blueprints.ocpp import dispatch, orders
@@ -17,10 +18,11 @@ from app.blueprints.ocpp.errors import BusAway, ChargerOffline, NoAnswer
 from app.blueprints.ocpp.services import drivers, landing, overview
 from app.db import db
 from app.domain_error import DomainError, NotFound
-from app.limits import within
+from app.limits import forget, within
 
-# Seconds beyond the charger's time to answer in which the same order is the same click.
+# Seconds after an order was accepted in which the same order is the same click.
 MOMENT_S = 10
+ACCEPTED = RateLimitItemPerSecond(1, MOMENT_S, "driver-orders")
 
 
 def start(user: User, charger_id: str, *, card_id: int | None, connector_id: int | None) -> str:
@@ -28,18 +30,13 @@ def start(user: User, charger_id: str, *, card_id: int | None, connector_id: int
 
     Takes as long as the charger does. Raises ``NotFound`` for a charger that nobody knows.
     """
-    user_id, key = user.id, ("start", str(user.id), charger_id, str(connector_id))
-    if not within(_moment(), *key):
-        return "twice"
-    word = "failed"
-    try:
+
+    def order() -> str:
         word, asked = _checked(user, charger_id, card_id, connector_id)
-        if not word:
-            word = _give(user_id, charger_id, asked, done="asked", refused="rejected")
-    finally:
-        if word != "asked":
-            within(_moment(), *key, cost=-1)
-    return word
+        return word or _give(user_id, charger_id, asked, done="asked", refused="rejected")
+
+    user_id = user.id
+    return _once(_start_key(user_id, charger_id, connector_id), order, done="asked")
 
 
 def stop(user: User, charger_id: str, transaction_id: int) -> str:
@@ -53,17 +50,33 @@ def stop(user: User, charger_id: str, transaction_id: int) -> str:
         raise NotFound(gettext("This is no session of yours."))
     if not found.is_running:
         return "ended"
-    key = ("stop", str(transaction_id))
-    if not within(_moment(), *key):
-        return "twice"
+    user_id = user.id
+    for connector_id in (found.connector_id, None):  # it has begun: the next start is another one
+        forget(ACCEPTED, *_start_key(user_id, charger_id, connector_id))
     asked = {"action": "RemoteStopTransaction", "payload": {"transactionId": transaction_id}}
-    word = "failed"
+
+    def order() -> str:
+        return _give(user_id, charger_id, asked, done="stopping", refused="stop_rejected")
+
+    return _once(("stop", str(transaction_id)), order, done="stopping")
+
+
+def _once(key: tuple[str, ...], order: Callable[[], str], *, done: str) -> str:
+    """Carry out an order unless the same one is under way, or has just been accepted."""
+    waiting = RateLimitItemPerSecond(1, current_app.config["OCPP_CALL_TIMEOUT"] + MOMENT_S, "driver-waits")
+    if not within(ACCEPTED, *key, cost=0) or not within(waiting, *key):
+        return "twice"
     try:
-        word = _give(user.id, charger_id, asked, done="stopping", refused="stop_rejected")
+        word = order()
+        if word == done:
+            within(ACCEPTED, *key)
     finally:
-        if word != "stopping":
-            within(_moment(), *key, cost=-1)
+        forget(waiting, *key)
     return word
+
+
+def _start_key(user_id: int, charger_id: str, connector_id: int | None) -> tuple[str, ...]:
+    return "start", str(user_id), charger_id, str(connector_id)
 
 
 def _checked(
@@ -71,7 +84,7 @@ def _checked(
 ) -> tuple[str, dict[str, Any]]:
     """Why it cannot be asked, or what the charger is to be asked."""
     work = db.session()
-    seen = overview.find(work, dispatch.presence(), charger_id)
+    seen = overview.find(work, dispatch.presence_of_one(charger_id), charger_id)
     if seen is None:
         raise NotFound(gettext("There is no charger %(name)s.", name=charger_id[:100]))
     standing = landing.standing(work, user, seen.charger, connected=seen.connected)
@@ -101,7 +114,3 @@ def _give(user_id: int, charger_id: str, asked: dict[str, Any], *, done: str, re
     except DomainError:  # it does not know how, or may not be asked yet
         return "failed"
     return done if answer.response.get("status") == "Accepted" else refused
-
-
-def _moment() -> RateLimitItem:
-    return RateLimitItemPerSecond(1, current_app.config["OCPP_CALL_TIMEOUT"] + MOMENT_S, "driver-orders")

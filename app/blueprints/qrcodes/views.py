@@ -16,7 +16,7 @@ bp = Domain("qrcodes", __name__)
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
-@bp.get("/<image>")
+@bp.get("/images/<image>")
 @access.allow(access.ANYONE)
 def picture(image: str) -> Response:
     """A QR code as PNG. Whoever knows its name knows what it says."""

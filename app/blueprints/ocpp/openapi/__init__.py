@@ -11,6 +11,7 @@ from app.blueprints.ocpp.feeds.chargers import Viewer
 from app.blueprints.ocpp.feeds.streams import TooManyViewers
 from app.blueprints.ocpp.openapi import commands as openapi_commands
 from app.blueprints.ocpp.openapi import history as openapi_history
+from app.blueprints.ocpp.openapi import landing as openapi_landing
 from app.blueprints.ocpp.openapi import my as openapi_my
 from app.blueprints.ocpp.openapi.paging import PAGING, WRONG_PAGE
 from app.blueprints.ocpp.openapi.schemas import EXAMPLES, SCHEMAS
@@ -39,11 +40,13 @@ def fragment(settings: Mapping[str, Any]) -> Fragment:
             **openapi_history.paths(),
             "/ocpp/alerts/": {"get": _alerts()},
             "/ocpp/events/": {"get": _events(public=settings["PUBLIC_DASHBOARD"])},
+            **openapi_landing.paths(),
             **openapi_my.paths(),
         },
         schemas={
             **SCHEMAS,
             **openapi_history.SCHEMAS,
+            **openapi_landing.SCHEMAS,
             **openapi_my.SCHEMAS,
             **openapi_commands.schemas(settings["OCPP_CALL_TIMEOUT"]),
         },

@@ -97,7 +97,7 @@ def _say(word: str) -> None:
 
 
 def _find(charger_id: str) -> Overview | None:
-    return overview.find(db.session(), dispatch.presence(), charger_id)
+    return overview.find(db.session(), dispatch.presence_of_one(charger_id), charger_id)
 
 
 def _get(charger_id: str) -> Overview:
