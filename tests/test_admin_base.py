@@ -307,7 +307,7 @@ def test_the_first_page_leads_to_every_screen(app, staff):
     screens = [view for view in app.extensions["admin"][0]._views if view.category]
     assert len(screens) > 10
     for view in screens:
-        assert f'href="{view.url}/"' in page.partition('class="row"')[2], view.name
+        assert f'href="{view.url}/"' in page.partition('class="row mt-3"')[2], view.name
 
 
 @pytest.mark.parametrize(

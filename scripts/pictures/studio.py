@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,6 +58,11 @@ class Studio:
             WebDriverWait(self.browser, 15).until(
                 lambda browser: browser.find_elements(By.CSS_SELECTOR, page.ready)
             )
+
+    def whole_page(self) -> bytes:
+        """A PNG of all that is shown, however long."""
+        options = {"format": "png", "captureBeyondViewport": True}
+        return base64.b64decode(self.browser.execute_cdp_cmd("Page.captureScreenshot", options)["data"])
 
     def _be(self, who: str) -> None:
         if who not in self._cookies:

@@ -104,10 +104,12 @@ def test_a_link_to_a_file_that_the_site_does_not_show_has_no_address(link):
     assert "href" not in html
 
 
-def test_an_image_below_static_is_shown_from_there():
-    assert '<img src="/static/favicon.svg" alt="x">' in body("![x](app/static/favicon.svg)").replace(
-        'alt="x" src="/static/favicon.svg"', 'src="/static/favicon.svg" alt="x"'
-    )
+def test_an_image_below_static_is_shown_from_there_when_it_is_near():
+    html = body("![x](app/static/favicon.svg)")
+
+    assert 'src="/static/favicon.svg"' in html
+    assert 'alt="x"' in html
+    assert 'loading="lazy"' in html
 
 
 def test_links_stay_under_the_prefix_of_a_proxy():

@@ -107,8 +107,9 @@ def clean(unsafe: str, resolve: Address) -> str:
         return value
 
     return nh3.clean(
-        unsafe, tags=TAGS, attributes=ATTRIBUTES, attribute_filter=attribute, url_schemes=SCHEMES
-    )
+        unsafe, tags=TAGS, attributes=ATTRIBUTES, attribute_filter=attribute, url_schemes=SCHEMES,
+        set_tag_attribute_values={"img": {"loading": "lazy"}},
+    )  # fmt: skip
 
 
 def address(path: str, prefix: str = "") -> str | None:
