@@ -356,13 +356,19 @@ def test_on_the_subdomain(client: Browser, work: UnitOfWork, app: Flask) -> None
     assert 'data-events="/ocpp/events/"' in page
 
 
-def test_links_to_the_log_are_for_staff(client: Browser, staff: Browser, work: UnitOfWork) -> None:
+def test_links_to_a_chargers_page_and_its_log_are_for_staff(
+    client: Browser, staff: Browser, work: UnitOfWork
+) -> None:
     ChargerFactory(charger_id="A:1 #ñ?")
-    link = "/ocpp/log/A:1%20%23%C3%B1%3F/"
+    link = "/ocpp/chargers/A:1%20%23%C3%B1%3F/page/"
+    log = "/ocpp/log/A:1%20%23%C3%B1%3F/"
 
     assert link in staff.get("/ocpp/").text
-    assert "/ocpp/log/" not in client.get("/ocpp/").text
-    assert staff.get(link).status_code == 200
+    assert log in staff.get(link).text
+    assert staff.get(log).status_code == 200
+    stranger = client.get("/ocpp/").text
+    assert "/page/" not in stranger
+    assert "/ocpp/log/" not in stranger
 
 
 # Events
@@ -421,7 +427,8 @@ def wait_for(response: http.client.HTTPResponse, charger_id: str, **expected: An
         line = response.readline()
         if not line.startswith(b"data: "):
             continue
-        for row in json.loads(line[6:]):
+        told = json.loads(line[6:])
+        for row in told if isinstance(told, list) else ():  # a dict is the site
             if row["charger_id"] == charger_id and row.items() >= expected.items():
                 return row
     raise AssertionError(f"nothing was said of {charger_id} with {expected}")

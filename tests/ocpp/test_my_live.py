@@ -119,7 +119,7 @@ def watch(account: Account, **options: Any) -> my_feed.Watch:
 
 def said(one: my_feed.Watch) -> list[dict[str, Any]]:
     """What a stream has to tell, now."""
-    return [json.loads(text) for text in one._take()] if one._news else []
+    return [json.loads(text) for text in one._take().values()] if one._news else []
 
 
 @both_databases
