@@ -43,7 +43,7 @@ def _flask(settings: Mapping[str, Any]) -> Flask:
     app = sites.Constellation(__name__, subdomain_matching=True, instance_path=str(instance))
     app.config.from_mapping(settings)
     app.config["SECRET_KEY"] = settings["SECRET_KEY"] or config.secret_key(instance)
-    app.config["MIGRATIONS_PATH"] = str(config.ROOT / "migrations")
+    app.config["MIGRATIONS_PATH"] = str(config.MIGRATIONS)
     app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
     app.config["MAX_CONTENT_LENGTH"] = 32 * 1024 * 1024
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
@@ -71,17 +71,21 @@ CONTENT_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src-attr 'unsafe-inline'; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
-# Flask-Admin writes scripts and styles into its pages; its maps show OpenStreetMap's tiles.
-ADMIN_CONTENT_POLICY = CONTENT_POLICY.replace("img-src 'self' data:", "img-src 'self' data: blob: https:") + (
+# Flask-Admin writes scripts and styles into its pages.
+ADMIN_CONTENT_POLICY = CONTENT_POLICY.replace("img-src 'self' data:", "img-src 'self' data: blob:") + (
     "; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
 )
+
+
+def content_policy(path: str) -> str:
+    """The policy of the page at this path; ``maps`` lets some of them load tiles as well."""
+    return ADMIN_CONTENT_POLICY if path.startswith("/admin/") else CONTENT_POLICY
 
 
 def _headers(response: Any) -> Any:
     """What browsers are told about every page."""
     headers = response.headers
-    is_admin = request.path.startswith("/admin/")
-    headers.setdefault("Content-Security-Policy", ADMIN_CONTENT_POLICY if is_admin else CONTENT_POLICY)
+    headers.setdefault("Content-Security-Policy", content_policy(request.path))
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("X-Frame-Options", "SAMEORIGIN")
     headers.setdefault("Referrer-Policy", "same-origin")

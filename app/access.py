@@ -18,6 +18,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
+from app import sites
 from app.domain_error import DomainError
 from app.extensions import csrf
 
@@ -171,7 +172,7 @@ def guard() -> Response | None:
         if who.user is None:
             if decided.json:
                 raise Unauthenticated
-            return redirect(url_for("login.login", next=request.full_path.rstrip("?")))
+            return redirect(url_for("login.login", next=sites.here()))
         if not may(decided, who):
             raise Forbidden
         _keep_to_looking(decided)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import flash, redirect, request, url_for
@@ -19,10 +20,12 @@ from flask_admin.babel import lazy_gettext as admin_gettext
 from flask_admin.contrib.sqla import ModelView
 from flask_admin.contrib.sqla.ajax import QueryAjaxModelLoader
 from flask_admin.model.typefmt import BASE_FORMATTERS, DETAIL_FORMATTERS
-from flask_babel import gettext, ngettext
+from flask_babel import format_date, format_decimal, gettext, ngettext
+from markupsafe import Markup
 from sqlalchemy import delete, inspect
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
+from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.wrappers import Response
 from wtforms import Form, ValidationError
 
@@ -36,7 +39,23 @@ if TYPE_CHECKING:
     from app.blueprints.accounts.models import User
 
 Result = TypeVar("Result")
-TIMES = {datetime: lambda _view, value, _name: as_shown(value)}
+# Parameters of url_for and of the functions around it.
+NOT_OURS = {"self", "endpoint", "values", "export_type", "_anchor", "_external", "_method", "_scheme"}
+# Values in the manner of the reader's language.
+READABLE = {
+    datetime: lambda _view, value, _name: as_shown(value),
+    date: lambda _view, value, _name: format_date(value, "medium"),
+    Decimal: lambda _view, value, _name: format_decimal(value),
+    bool: lambda _view, value, _name: yes_or_no(value),
+}
+
+
+def yes_or_no(value: bool) -> Markup:
+    """A mark that can be seen, and heard."""
+    mark, word = ("check", gettext("yes")) if value else ("minus", gettext("no"))
+    return Markup(
+        '<span class="fa fa-{}-circle" aria-hidden="true"></span><span class="sr-only">{}</span>'
+    ).format(mark, word)
 
 
 class _Staff:
@@ -55,6 +74,9 @@ class _Staff:
 
     def _run_view(self, view: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Answer 400 to what the database cannot hold: a NUL, a number beyond its range."""
+        # Flask-Admin hands every parameter of the address on to url_for, which must not take one for its own.
+        known = [(name, text) for name, text in request.args.items(multi=True) if name not in NOT_OURS]
+        request.args = ImmutableMultiDict(known)
         try:
             return view(self, *args, **kwargs)
         except (DataError, OverflowError) as error:
@@ -90,8 +112,8 @@ class StaffView(_Staff, ModelView):
     can_view_details = True
     model_form_converter = StaffConverter
     filter_converter = StaffFilters()
-    column_type_formatters = BASE_FORMATTERS | TIMES
-    column_type_formatters_detail = DETAIL_FORMATTERS | TIMES
+    column_type_formatters = BASE_FORMATTERS | READABLE
+    column_type_formatters_detail = DETAIL_FORMATTERS | READABLE
 
     # What a domain may override
 

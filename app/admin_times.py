@@ -11,13 +11,18 @@ from flask_admin.contrib.sqla.form import AdminModelConverter
 from flask_admin.form.fields import DateTimeField
 from flask_admin.model.filters import convert
 from flask_admin.model.form import converts
-from flask_babel import to_user_timezone, to_utc
+from flask_babel import format_datetime, to_user_timezone, to_utc
 
 FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
 def as_shown(value: datetime) -> str:
-    """A time as people read it, in the site's zone."""
+    """A time as people read it, in the site's zone and in the manner of their language."""
+    return str(format_datetime(value, "medium"))
+
+
+def as_typed(value: datetime) -> str:
+    """A time as fields hold it and as people type it, in the site's zone."""
     return str(to_user_timezone(value).strftime(FORMAT))
 
 
@@ -40,7 +45,7 @@ class LocalDateTimeField(DateTimeField):
     def _value(self) -> str:
         if self.raw_data:
             return " ".join(self.raw_data)
-        return as_shown(self.data) if self.data else ""
+        return as_typed(self.data) if self.data else ""
 
 
 class StaffConverter(AdminModelConverter):

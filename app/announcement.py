@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.version import __version__
+from app import version
+from app.config import FLASK, RUN
 
 SIOCGIFADDR = 0x8915  # linux/sockios.h
 # So many chargers are a large site: less room than that is worth a word.
@@ -26,7 +27,7 @@ def ready(settings: Mapping[str, Any]) -> str:
     ws = http.replace("http", "ws", 1)
     return "\n".join(
         [
-            f"Arthexis Constellation {__version__} is ready.",
+            f"Arthexis Constellation {version.text()} is ready.",
             "",
             f"  Site          {http}/",
             f"  Admin         {http}/admin/",
@@ -49,7 +50,7 @@ def unread_secrets(file: Path) -> str:
 
 def next_steps(settings: Mapping[str, Any]) -> str:
     """Who can reach the site, and what to try."""
-    trial = ["Try it, in a second terminal:", "  .venv/bin/flask simulate --count 3", ""]
+    trial = ["Try it, in a second terminal:", f"  {FLASK} simulate --count 3", ""]
     return "\n".join([*_reach(settings), *_room(settings), *trial, "Ctrl-C stops it."])
 
 
@@ -90,7 +91,7 @@ def _reach(settings: Mapping[str, Any]) -> list[str]:
     addresses = own_addresses()
     if _is_loopback(host):
         lines = ["Only this machine can reach it. To let chargers and phones in, stop it and start it with:"]
-        lines += ["  HOST=0.0.0.0 scripts/run", *_at(addresses, port, "Then it is at"), ""]
+        lines += [f"  HOST=0.0.0.0 {RUN}", *_at(addresses, port, "Then it is at"), ""]
         return lines
     lines = [*_at(addresses if _is_wildcard(host) else [host], port, "Chargers and phones find it at"), ""]
     if not settings["OCPP_REQUIRE_KEY"]:

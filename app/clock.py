@@ -14,4 +14,9 @@ def utcnow() -> datetime:
 
 def today(zone: str) -> date:
     """The day that it is in a zone such as ``America/Monterrey``; in the system's where ``zone`` is empty."""
-    return utcnow().astimezone(get_timezone(zone) if zone else None).date()
+    return day_of(utcnow(), zone)
+
+
+def day_of(at: datetime, zone: str) -> date:
+    """The day that ``at`` was in a zone, as ``today``."""
+    return at.astimezone(get_timezone(zone) if zone else None).date()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,6 +14,26 @@ from zoneinfo import available_timezones
 from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parent.parent
+# What setup.py puts into a built package, and a checkout does not have.
+SHIPPED = Path(__file__).resolve().with_name("shipped")
+IS_INSTALLED = SHIPPED.is_dir()
+MIGRATIONS = ROOT / "app" / "migrations" if IS_INSTALLED else ROOT / "migrations"
+# How people call us.
+RUN = "constellation" if IS_INSTALLED else "scripts/run"
+FLASK = "constellation" if IS_INSTALLED else ".venv/bin/flask"
+
+
+def _home() -> Path:
+    """Where an installation keeps what is its own: a checkout in itself, a package with its user."""
+    if not IS_INSTALLED:
+        return ROOT
+    data = Path(os.environ.get("XDG_DATA_HOME", ""))
+    if not data.is_absolute():
+        data = Path(os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir) / ".local" / "share"
+    return data / "constellation"
+
+
+HOME = _home()
 
 
 class Config:
@@ -33,9 +54,9 @@ class Config:
     # Zone of days, renewals and the logs' midnight (storage is UTC). Default: the system's.
     TIME_ZONE: str = ""
     # Database file, broker files, QR images and generated secrets live here.
-    INSTANCE_PATH: str = str(ROOT / "instance")
+    INSTANCE_PATH: str = str(HOME / "instance")
     # One log file per domain, rotated at midnight.
-    LOG_DIR: str = str(ROOT / "logs")
+    LOG_DIR: str = str(HOME / "logs")
     # 1 writes each log line as a JSON object.
     LOG_JSON: bool = False
     # Web processes; more than one needs REDIS_URL.
@@ -100,6 +121,11 @@ class Config:
     PUBLIC_DASHBOARD: bool = True
     # Bearer token by which nodes register. Unset: no node token is accepted.
     NODE_TOKEN: str = ""
+    # Map tiles, the one thing that pages load from elsewhere (only those with a map): an address with {z},
+    # {x} and {y}, or a path of this site; none: maps without tiles.
+    MAP_TILES_URL: str = "https://tile.openstreetmap.org/{z}/{x}/{y}.png"
+    # Whom maps name as the source of their tiles.
+    MAP_ATTRIBUTION: str = "© OpenStreetMap contributors"
     # Days that the message log is kept.
     MESSAGE_RETENTION_DAYS: int = 30
     # Minutes between two checks of an Odoo instance, so that a broken one is noticed; 0: only when asked for.
@@ -114,6 +140,14 @@ class Config:
     BACKUP_DIR: str = ""
     # How many nightly backups are kept.
     BACKUP_KEEP: int = 7
+    # API token by which flask build_pypi uploads.
+    PYPI_API_TOKEN: str = ""
+    # User name by which it uploads, where there is no token.
+    PYPI_USERNAME: str = ""
+    # Password of that user.
+    PYPI_PASSWORD: str = ""
+    # Address that packages are uploaded to. Unset: twine's default.
+    PYPI_REPOSITORY_URL: str = ""
     # 1 restarts the site when a file changes; from VS Code it also reinstalls, migrates, commits and pushes.
     DEV_RELOAD: bool = False
 
@@ -130,7 +164,7 @@ LEAST = {
 }
 
 
-def environment(root: Path = ROOT) -> dict[str, Any]:
+def environment(root: Path = HOME) -> dict[str, Any]:
     """The settings in force: defaults, then ``envs/*.env`` in name order, then the process environment.
 
     Raises ``ValueError``, naming the setting, when a number or a switch cannot be read.
@@ -202,6 +236,9 @@ def _check(found: Mapping[str, Any]) -> None:
         raise ValueError(f"SMTP_PORT must lie between 1 and 65535, not {found['SMTP_PORT']}")
     if found["TIME_ZONE"] and found["TIME_ZONE"] not in available_timezones():
         raise ValueError(f"TIME_ZONE must be a zone such as America/Monterrey, not {found['TIME_ZONE']!r}")
+    if not _is_tiles_url(found["MAP_TILES_URL"]):
+        told = f"not {found['MAP_TILES_URL']!r}"
+        raise ValueError(f"MAP_TILES_URL must be none, or an address with {{z}}, {{x}} and {{y}}, {told}")
     for name, least in LEAST.items():
         if found[name] < least:
             raise ValueError(f"{name} must be at least {least}, not {found[name]}")
@@ -213,6 +250,12 @@ def _is_sender(text: str) -> bool:
     from app import mail
 
     return mail.is_sender(text)
+
+
+def _is_tiles_url(text: str) -> bool:
+    from app import maps
+
+    return maps.is_tiles_url(text)
 
 
 def _database_url(found: Mapping[str, Any]) -> str:

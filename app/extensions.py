@@ -35,7 +35,7 @@ def init_app(app: Flask) -> None:
     migrate.init_app(app, database.db, directory=app.config["MIGRATIONS_PATH"], render_as_batch=True)
     babel.init_app(
         app,
-        locale_selector=language.choose,
+        locale_selector=language.locale,
         default_timezone=app.config["TIME_ZONE"] or get_localzone_name(),
     )
     bootstrap.init_app(app)

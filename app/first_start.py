@@ -36,9 +36,9 @@ def is_current(settings: Mapping[str, Any]) -> bool:
     """Whether every migration has been applied. Cheap: it does not build the application."""
     from alembic.script import ScriptDirectory
 
-    from app.config import ROOT
+    from app.config import MIGRATIONS
 
-    heads = set(ScriptDirectory(str(ROOT / "migrations")).get_heads())
+    heads = set(ScriptDirectory(str(MIGRATIONS)).get_heads())
     return _applied(settings) == heads
 
 

@@ -22,3 +22,12 @@ def within(limit: RateLimitItem, *key: str, cost: int = 1) -> bool:
     except limits.storage.base_exceptions as error:
         log.warning("the limits are away: %s", error)
         return True
+
+
+def forget(limit: RateLimitItem, *key: str) -> None:
+    """Count from nothing again."""
+    limits = limiter.limiter
+    try:
+        limits.clear(limit, *key)
+    except limits.storage.base_exceptions as error:
+        log.warning("the limits are away: %s", error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -13,9 +13,10 @@ from werkzeug.routing import Rule
 
 from app import access, logs, sites
 from app.blueprints import DOMAINS
+from app.clock import utcnow
 from app.domain_error import DomainError
-from app.language import LANGUAGES
-from app.version import __version__
+from app.language import LANGUAGES, PARAMETER
+from app.version import __version__, short_commit
 
 # The domains that have pages, in the order of the navigation bar.
 NAMES = {
@@ -27,6 +28,8 @@ NAMES = {
 }
 # Pages that are their visitor's own: endpoint → name. They stand first, for whoever is logged in.
 OWN = {"ocpp.my": lazy_gettext("My charging")}
+# Pages that are for everybody only while a setting says so: endpoint → setting.
+PUBLIC_WHILE = {"ocpp.dashboard": "PUBLIC_DASHBOARD", "ocpp.map": "PUBLIC_DASHBOARD"}
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,23 @@ def pages_of(domain: str) -> list[Page]:
     ]
 
 
+def public_pages() -> list[str]:
+    """The address of every page that anybody may open, also those that a domain has told of."""
+    stranger = access.Caller(None)
+    own = [
+        url_for(rule.endpoint)
+        for rule in current_app.url_map.iter_rules()
+        if rule.endpoint.partition(".")[0] in DOMAINS and _is_page(rule) and _opens(rule.endpoint, stranger)
+    ]
+    sources: list[Callable[[], Iterable[str]]] = current_app.extensions.get("public_pages", [])
+    return sorted({*own, *(url for source in sources for url in source())})
+
+
+def tell_of(app: Flask, source: Callable[[], Iterable[str]]) -> None:
+    """Have ``source`` name public pages that vary in their address, such as one per document."""
+    app.extensions.setdefault("public_pages", []).append(source)
+
+
 def visitor() -> Visitor | None:
     """Who is logged in; nobody when the database cannot tell, or the token is wrong."""
     try:
@@ -107,13 +127,19 @@ def language() -> str:
     return str(get_locale().language)
 
 
+def locale_tag() -> str:
+    """How browsers call it, with the country whose numbers and dates it has: ``es-MX``."""
+    return str(get_locale()).replace("_", "-")
+
+
 def here() -> str:
-    """The address to come back to: this one, when it can be asked for again."""
-    return (
-        request.root_path + request.full_path.rstrip("?")
-        if request.method == "GET"
-        else request.root_path + "/"
-    )
+    """The address to come back to, in whatever language: this one, when it can be asked for again."""
+    if request.method != "GET":
+        return request.root_path + "/"
+    if PARAMETER not in request.args:
+        return sites.here()
+    kept = [(key, value) for key, value in request.args.items(multi=True) if key != PARAMETER]
+    return sites.here().partition("?")[0] + ("?" + urlencode(kept) if kept else "")
 
 
 def page_url(number: int) -> str:
@@ -128,7 +154,8 @@ def init_app(app: Flask) -> None:
         app.extensions["index_pages"] = dict(_index_pages(app))
     app.jinja_env.globals.update(
         navigation=navigation, visitor=visitor, other_languages=other_languages, language=language,
-        here=here, page_url=page_url, version=__version__,
+        locale_tag=locale_tag, utcnow=utcnow, here=here, page_url=page_url, version=__version__,
+        commit=short_commit(),
     )  # fmt: skip
 
 
@@ -151,8 +178,17 @@ def _is_page(rule: Rule) -> bool:
 
 
 def _may_see(endpoint: str) -> bool:
-    decided = access.rule_of(current_app, endpoint)
+    if _opens(endpoint, access.Caller(None)):
+        return True
     try:
-        return decided.who == access.ANYONE or access.may(decided, access.caller())
+        return _opens(endpoint, access.caller())
     except (DomainError, SQLAlchemyError):
         return False
+
+
+def _opens(endpoint: str, who: access.Caller) -> bool:
+    """Whether a page opens to this caller."""
+    setting = PUBLIC_WHILE.get(endpoint)
+    if setting and not current_app.config[setting]:
+        return access.may(access.Rule(access.STAFF), who)
+    return access.may(access.rule_of(current_app, endpoint), who)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.config import environment
+from app.config import RUN, environment
 
 
 class Refused(Exception):
@@ -69,7 +69,7 @@ def _check_port(host: str, port: int) -> None:
             raise Refused(f"Cannot listen on HOST={host} PORT={port}: {error.strerror}.") from error
         raise Refused(
             f"Port {port} of {host} is taken by another program: stop that, or choose another port,"
-            f" PORT={port + 1} scripts/run."
+            f" PORT={port + 1} {RUN}."
         ) from error
 
 
@@ -84,7 +84,7 @@ def _lock_instance(settings: Mapping[str, Any]) -> int:
         if settings["REDIS_URL"]:
             return lock
         raise Refused(
-            f"Another scripts/run is using {folder}: stop that, or give this one an INSTANCE_PATH of its own."
+            f"Another {RUN} is using {folder}: stop that, or give this one an INSTANCE_PATH of its own."
         ) from None
     except OSError as error:
         raise Refused(f"INSTANCE_PATH={folder} cannot be used: {error.strerror}.") from error

@@ -1,4 +1,4 @@
-"""What ``scripts/run`` runs: checks, the database, then web, worker and beat, or one of them."""
+"""What ``scripts/run`` and ``constellation`` run: checks, the database, then web, worker and beat, or one."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class Site:
 def web() -> Child:
     """gunicorn; its settings are a file, see there."""
     file = str(Path(__file__).with_name("gunicorn_settings.py"))
-    return Child("web", [sys.executable, "-m", "gunicorn", "--config", file, "wsgi:app"])
+    return Child("web", [sys.executable, "-m", "gunicorn", "--config", file, "app:create_app()"])
 
 
 def worker() -> Child:
@@ -192,6 +192,10 @@ def health(host: str, port: int) -> str:
 
 def _environ_of_children(settings: Mapping[str, Any]) -> dict[str, str]:
     environ = {name: text for name, text in os.environ.items() if name not in OURS_ALONE}
+    # They start in another folder than we did.
+    environ |= {
+        name: str(Path(settings[name]).resolve()) for name in ("INSTANCE_PATH", "LOG_DIR", "BACKUP_DIR")
+    }
     # gunicorn reads this one by itself, and takes an empty one for a mistake.
     return environ | {"WEB_CONCURRENCY": str(settings["WEB_CONCURRENCY"])}
 

@@ -141,6 +141,12 @@ def forget() -> None:
         site_map().forget()
 
 
+def here() -> str:
+    """The address of this request on the visited host, as a link to it is written: ids may hold anything."""
+    query = request.query_string.decode("latin-1")
+    return quote(f"{request.root_path}{request.path}", safe=PATH_CHARACTERS) + (f"?{query}" if query else "")
+
+
 def local(target: str | None) -> str:
     """``target`` when it is an address on the visited host, else the first page.
 

@@ -1,23 +1,27 @@
 """Tables as files for spreadsheet programs, made in pieces: the web process holds the chargers' sockets.
 
-CSV is streamed. A workbook has to be whole before its first byte can leave, so it grows in a temporary file.
-tablib's own writer makes 50,000 rows in one go of two seconds, in which no charger would be answered; what it
-stands on, openpyxl, takes a row at a time, and in between others have their turn.
+A line is a list of texts, numbers and times (naive, of the reader's clock). CSV is streamed. A workbook has
+to be whole before its first byte can leave, so it grows in a temporary file. tablib's own writer makes 50,000
+rows in one go of two seconds, in which no charger would be answered; what it stands on, openpyxl, takes a row
+at a time, and in between others have their turn.
 """
 
 from __future__ import annotations
 
+import csv
 import re
 import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from io import StringIO
 from typing import IO, Any
 
-import tablib  # with openpyxl a quarter of a second, better spent at the start than in a request
 from gevent import get_hub, monkey
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.utils import get_column_letter
 
 Row = Sequence[Any]
@@ -26,13 +30,36 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _FORMULA = ("=", "+", "-", "@")
 # Excel's format of cells that hold text, also when somebody types digits into them.
 _TEXT = "@"
-# Seconds of work after which others have their turn, and rows between two looks at the clock. The pause is no
-# 0: gevent would let other greenlets run, but look at no socket for many times.
-SLICE_S = 0.005
-PAUSE_S = 0.001
-ROWS_BETWEEN_LOOKS = 10
+# Seconds of work after which others have their turn.
+SLICE_S = 0.003
+# How many times as long as that work others have, when they want it.
+MOST_PAUSES = 4
+# Characters of CSV that leave together.
+CSV_PIECE = 65_536
 # Each workbook takes a processor for seconds: several at once would leave chargers a small share of it.
-_turn = threading.BoundedSemaphore(1)
+_one_at_a_time = threading.BoundedSemaphore(1)
+
+
+class Turn:
+    """One's time on this process, which others want too."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+
+    def pass_on(self) -> None:
+        """Let others work for as long as this has worked, once that was long enough; longer if they are busy.
+
+        A pause that ends late says that somebody was at work.
+        """
+        worked_s = time.perf_counter() - self._began
+        if worked_s < SLICE_S:
+            return
+        for _ in range(MOST_PAUSES):
+            began = time.perf_counter()
+            time.sleep(worked_s)
+            self._began = time.perf_counter()
+            if self._began - began < 1.2 * worked_s:
+                break
 
 
 def harmless(cell: str) -> str:
@@ -45,40 +72,45 @@ def unshielded(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
 
 
-def csv_text(header: Row, pieces: Iterable[Sequence[Row]]) -> Iterator[str]:
-    """CSV, a piece at a time; others have their turn after each."""
-    yield _csv([header])
-    for piece in pieces:
-        if piece:
-            yield _csv(piece)
-        time.sleep(PAUSE_S)
+def csv_text(header: Row, lines: Iterable[Row]) -> Iterator[str]:
+    """CSV of any length, a piece at a time, while the lines are read."""
+    buffer, turn = StringIO(newline=""), Turn()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    for line in lines:
+        writer.writerow([_text(cell) for cell in line])
+        turn.pass_on()
+        if buffer.tell() > CSV_PIECE:
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue()
 
 
-def workbook(title: str, header: Row, pieces: Iterable[Sequence[Row]], widths: Sequence[int]) -> IO[bytes]:
+def workbook(title: str, header: Row, lines: Iterable[Row], widths: Sequence[int] = ()) -> IO[bytes]:
     """An XLSX file, to be closed by the caller: then it is gone. ``widths``: of the columns, in characters.
 
-    Columns of text stay text, whatever is typed into them later, so that no leading zero is lost.
+    Text stays text, whatever is typed into its column later, so that no leading zero is lost.
     """
-    with _turn:
+    with _one_at_a_time:
         book = Workbook(write_only=True)
         sheet = book.create_sheet(title)
         _lay_out(sheet, widths)
         sheet.append(list(header))
-        pause = _Pauses()
-        for piece in pieces:
-            for row in piece:
-                sheet.append([_cell(sheet, value) for value in row])
-                pause.after_row()
+        turn = Turn()
+        for line in lines:
+            sheet.append([_cell(sheet, value) for value in line])
+            turn.pass_on()
         file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
         _apart(book, file)
         file.seek(0)
         return file
 
 
-def _csv(rows: Sequence[Row]) -> str:
-    shielded = [[harmless(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
-    text: str = tablib.Dataset(*shielded).export("csv", lineterminator="\n")
-    return text
+def _text(cell: Any) -> Any:
+    if isinstance(cell, str):
+        return harmless(cell)
+    return cell.isoformat(" ", "seconds") if isinstance(cell, datetime) else cell
 
 
 def _lay_out(sheet: Any, widths: Sequence[int]) -> None:
@@ -92,25 +124,9 @@ def _lay_out(sheet: Any, widths: Sequence[int]) -> None:
 def _cell(sheet: Any, value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    cell = WriteOnlyCell(sheet, harmless(value))
+    cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", harmless(value)))
     cell.number_format = _TEXT
     return cell
-
-
-class _Pauses:
-    """Gives others their turn when it is time."""
-
-    def __init__(self) -> None:
-        self._rows = 0
-        self._since = time.perf_counter()
-
-    def after_row(self) -> None:
-        """Look at the clock now and then."""
-        self._rows += 1
-        if self._rows % ROWS_BETWEEN_LOOKS or time.perf_counter() - self._since < SLICE_S:
-            return
-        time.sleep(PAUSE_S)
-        self._since = time.perf_counter()
 
 
 def _apart(book: Workbook, file: IO[bytes]) -> None:

@@ -10,7 +10,7 @@ from factory.alchemy import SQLAlchemyModelFactory
 from app.blueprints.accounts.models import RFID, Account, Address, Credit, User, Vehicle
 from app.blueprints.mailer.models import EmailTemplate, QueuedEmail
 from app.blueprints.nodes.models import Node
-from app.blueprints.ocpp.models import Charger, Connector, MeterReading, Simulator, Transaction
+from app.blueprints.ocpp.models import Charger, ChargerDay, Connector, MeterReading, Simulator, Transaction
 from app.blueprints.odoo.models import Instance
 from app.blueprints.subscriptions.models import Product, Subscription
 from app.clock import utcnow
@@ -110,6 +110,15 @@ class ConnectorFactory(_Factory):
     charger = factory.SubFactory(ChargerFactory)
     connector_id = 1
     status = "Available"
+
+
+class ChargerDayFactory(_Factory):
+    """What a charger delivered on a day."""
+
+    class Meta:
+        model = ChargerDay
+
+    sessions = 1
 
 
 class TransactionFactory(_Factory):

@@ -232,8 +232,11 @@ def test_times_are_typed_and_shown_in_the_sites_zone(staff, work):
 
     tag = work.scalars(select(RFID)).one()
     assert tag.expires_at == datetime(2030, 1, 1, 6, tzinfo=UTC)
-    for address in ("", f"edit/?id={tag.id}", f"details/?id={tag.id}"):
-        assert "2030-01-01 00:00:00" in staff.get(f"/admin/plain/{address}").text
+    assert "2030-01-01 00:00:00" in staff.get(f"/admin/plain/edit/?id={tag.id}").text
+    for address in ("", f"details/?id={tag.id}"):
+        assert "Jan 1, 2030, 12:00:00\u202fAM" in staff.get(f"/admin/plain/{address}").text
+        spanish = staff.get(f"/admin/plain/{address}", headers={"Accept-Language": "es"}).text
+        assert "1 ene 2030, 12:00:00\u202fa.m." in spanish
 
 
 @both_databases
@@ -305,3 +308,17 @@ def test_the_first_page_leads_to_every_screen(app, staff):
     assert len(screens) > 10
     for view in screens:
         assert f'href="{view.url}/"' in page.partition('class="row"')[2], view.name
+
+
+@pytest.mark.parametrize(
+    "name", ["self", "endpoint", "values", "export_type", "_anchor", "_external", "_method", "_scheme"]
+)
+@pytest.mark.parametrize("address", ["", "new/", "edit/?id=1", "details/?id=1"])
+def test_a_parameter_that_is_nobodys_is_passed_over(staff, work, address, name):
+    tag = RFIDFactory(rfid="AAAAAAAA")
+    sign = "&" if "?" in address else "?"
+
+    answer = staff.get(f"/admin/plain/{address.replace('id=1', f'id={tag.id}')}{sign}{name}=x")
+
+    assert answer.status_code == 200
+    assert "<form" in answer.text or "AAAAAAAA" in answer.text

@@ -86,8 +86,8 @@ def test_a_plot_speaks_the_readers_language_in_the_zone_of_the_pages(app: Flask,
 
     assert plot is not None
     assert plot.title == "Potencia y energía en el tiempo"
-    assert plot.table[0] == ("12:00:00", "7,4 kW", "0 kWh")
-    assert plot.description == "Potencia entre 1,5 kW y 7,4 kW, 1,5 kW al final; 4,43 kWh en total."
+    assert plot.table[0] == ("12:00:00\u202fp.m.", "7.4 kW", "0 kWh")
+    assert plot.description == "Potencia entre 1.5 kW y 7.4 kW, 1.5 kW al final; 4.43 kWh en total."
 
 
 @pytest.mark.usefixtures("reader")

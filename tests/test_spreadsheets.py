@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from datetime import datetime
 
 import openpyxl
 import pytest
@@ -23,14 +24,17 @@ def test_numbers_and_plain_text_stay_as_they_are(cell):
     assert spreadsheets.unshielded(cell) == cell
 
 
-def test_csv_comes_in_pieces():
-    pieces = spreadsheets.csv_text(["a", "b"], [[["=x", 1], ["two\nlines", True]], [], [["ñ", None]]])
+def test_csv_comes_in_pieces(monkeypatch):
+    monkeypatch.setattr(spreadsheets, "CSV_PIECE", 10)
+    lines = [["=x", 1], ["two\nlines", True], ["ñ", None], ["-1", datetime(2026, 1, 31, 8)]]
 
-    assert list(pieces) == ["a,b\n", '\'=x,1\n"two\nlines",True\n', "ñ,\n"]
+    pieces = list(spreadsheets.csv_text(["a", "b"], lines))
+
+    assert pieces == ['a,b\n\'=x,1\n"two\nlines",True\n', "ñ,\n-1,2026-01-31 08:00:00\n", ""]
 
 
 def test_a_workbook_holds_text_as_text_and_no_formula():
-    with spreadsheets.workbook("Tags", ["a", "b"], [[["007", 7]], [["=1+1", True]]], (10,)) as file:
+    with spreadsheets.workbook("Tags", ["a", "b"], [["007", 7], ["=1+1\x0b", True]], (10,)) as file:
         sheet = openpyxl.load_workbook(io.BytesIO(file.read())).active
 
     assert sheet.title == "Tags"
@@ -43,13 +47,14 @@ def test_others_have_their_turn_while_a_file_is_made(monkeypatch):
     pauses = []
     monkeypatch.setattr(spreadsheets.time, "sleep", pauses.append)
     monkeypatch.setattr(spreadsheets, "SLICE_S", 0)
-    rows = [[["x"]] * 100] * 3
+    monkeypatch.setattr(spreadsheets, "MOST_PAUSES", 1)
+    rows = [["x"]] * 30
 
     for _ in spreadsheets.csv_text(["a"], rows):
         pass
-    assert len(pauses) == 3
-    spreadsheets.workbook("x", ["a"], rows, ()).close()
-    assert len(pauses) == 3 + 30
+    assert len(pauses) == 30
+    spreadsheets.workbook("x", ["a"], rows).close()
+    assert len(pauses) == 60
     # A pause of nothing would be none: gevent would not look at any socket.
     assert min(pauses) > 0
 
@@ -61,11 +66,11 @@ def test_one_workbook_is_made_at_a_time():
         inside[0] += 1
         most[0] = max(most[0], inside[0])
         for _ in range(20):
-            yield [["x"]] * 200
+            yield from [["x"]] * 200
         inside[0] -= 1
 
     def make():
-        spreadsheets.workbook("x", ["a"], rows(), ()).close()
+        spreadsheets.workbook("x", ["a"], rows()).close()
 
     threads = [threading.Thread(target=make) for _ in range(3)]
     for thread in threads:

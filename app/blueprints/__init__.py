@@ -17,6 +17,8 @@ DOMAINS = {
     "mailer": "/mailer",
     "odoo": "/odoo",
     "awg": "/awg",
+    "release": "/release",
+    "qrcodes": "/qrcodes",
     "subscriptions": "/subscriptions",
     "ocpp": "/ocpp",
     "website": "",

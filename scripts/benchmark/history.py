@@ -38,6 +38,20 @@ _TRANSACTIONS = """
         {now}, {now}, 'Local', '', '', '' FROM n
 """
 
+# One long session of each charger of a load, and its readings.
+_SESSIONS = """
+    INSERT INTO charge_transaction (charger_id, connector_id, id_tag, meter_start_wh, energy_wh, started_at,
+        stopped_at, received_at, stop_reason, stop_id_tag, refused, flags)
+    SELECT id, 1, 'HISTORY', 0, 0, {now}, {now}, {now}, 'Local', '', '', '' FROM charger
+"""
+_READINGS = """
+    INSERT INTO meter_reading (charger_id, connector_id, transaction_id, at, measurand, value, unit, context,
+        phase, location, format)
+    {numbers}
+    SELECT t.charger_id, 1, t.id, t.started_at, 'Energy.Active.Import.Register', i, 'Wh', 'Sample.Periodic',
+        '', '', '' FROM n CROSS JOIN charge_transaction t WHERE t.id_tag = 'HISTORY'
+"""
+
 
 def give_drivers(database: Database, count: int) -> None:
     """Make the tags of a load's first chargers known: each has a driver with credit."""
@@ -53,3 +67,10 @@ def give(database: Database, long: int) -> None:
         numbers = _NUMBERS.format(count=count)
         values = {"numbers": numbers, "id": index + 1, "index": index, "charger": _CHARGER}
         database.execute(_TRANSACTIONS.format(**values, now=database.now))
+
+
+def give_readings(database: Database, count: int) -> None:
+    """Add so many readings, the same number to every charger that is there."""
+    database.execute(_SESSIONS.format(now=database.now))
+    [(chargers,)] = database.query("SELECT count(*) FROM charger")
+    database.execute(_READINGS.format(numbers=_NUMBERS.format(count=count // chargers)))

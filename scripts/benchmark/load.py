@@ -109,6 +109,35 @@ class Load:
         ledger.measuring = self._pace.issuing = False
         return window(took, ledger.latencies_s, cpu)
 
+    def each(self) -> None:
+        """Let every connected charger ask the next thing of its cycle, once, and wait for the answers."""
+        self._guard(self.chargers, lambda charger: charger.online and not charger.busy, Charger.proceed)
+        self.drain()
+
+    def keep_pace(self, interval_s: float, seconds: float) -> Window:
+        """Let every charger ask once an interval, evenly spread, whatever the others do; measure.
+
+        One whose answer is not there by its next turn is an error: it misses that turn.
+        """
+        ledger, count = self.ledger, len(self.chargers)
+        ledger.latencies_s = array("d")
+        ledger.measuring = True
+        with _without_collector():
+            began, cpu, turn = perf_counter(), process_time(), 0
+            while (now := perf_counter()) < began + seconds:
+                while (due := began + turn * interval_s / count) <= now:
+                    self._guard([self.chargers[turn % count]], self._may_take_its_turn, Charger.proceed)
+                    turn += 1
+                self._tick(due)
+            took, cpu = perf_counter() - began, process_time() - cpu
+        ledger.measuring = False
+        return window(took, ledger.latencies_s, cpu)
+
+    def _may_take_its_turn(self, charger: Charger) -> bool:
+        if charger.online and charger.busy:
+            self.ledger.errors["a call was not answered by its charger's next turn"] += 1
+        return charger.online and not charger.busy
+
     def idle(self, seconds: float) -> None:
         """Stay connected and silent; the server's pings are answered."""
         self._poll_until(perf_counter() + seconds, lambda: False)

@@ -4,12 +4,13 @@ import contextlib
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from scripts.benchmark import history
+from scripts.benchmark import history, profile
 from scripts.benchmark.database import Database, fresh_database
 from scripts.benchmark.history import SHORT
 from scripts.benchmark.ledger import Window
@@ -35,8 +36,12 @@ class Options:
     idle: int = 5000
     storm: int = 5000
     history: int = 1_000_000
+    readings: int = 1_000_000
+    fleet: int = 10_000
+    restless: int = 100
     drivers: bool = False
     processes: int = 1
+    profile: bool = False
     postgres: str | None = None
     directory: Path = Path("/var/tmp")
 
@@ -58,6 +63,8 @@ class Round(Outcome):
     server_cpu: float = 0.0
     # Neither the server nor the generator: PostgreSQL, and whatever else the machine was doing.
     other_cpu: float = 0.0
+    # Samples by place, when asked for.
+    spent: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
@@ -99,6 +106,21 @@ class Authorizing(Outcome):
 
 
 @dataclass
+class Metering(Outcome):
+    """The load on an empty database and on one with a long history of readings, in turn."""
+
+    readings: int = 0
+    # Answered calls a second of each turn.
+    empty: list[float] = field(default_factory=list)
+    full: list[float] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float:
+        """What a call costs with the history, over what it costs without: medians of the turns."""
+        return median(self.empty) / median(self.full)
+
+
+@dataclass
 class Kill(Outcome):
     """SIGKILL in the middle of a load, and a new start."""
 
@@ -112,43 +134,43 @@ class Kill(Outcome):
 def rounds(options: Options) -> Iterator[Round]:
     """Yield ours, bare, ours, bare …: what the machine does meanwhile hits both alike."""
     for number in range(1, options.rounds + 1):
-        _say(f"round {number} of {options.rounds}: ours")
-        with _ours(options) as (server, database), Load(server.port, options.chargers) as load:
+        say(f"round {number} of {options.rounds}: ours")
+        with ours(options) as (server, database), Load(server.port, options.chargers) as load:
             if options.drivers:
                 history.give_drivers(database, options.chargers)
             result = _load(options, server, load)
             server.stop()
             result.rows = check_rows(database, load)
             yield result
-        _say(f"round {number} of {options.rounds}: bare")
+        say(f"round {number} of {options.rounds}: bare")
         with _bare(options) as yardstick, Load(yardstick.port, options.chargers) as load:
             yield _load(options, yardstick, load)
 
 
 def calibrate(options: Options) -> Round:
     """Load a server that does next to nothing: what remains is the generator's own limit."""
-    _say("calibrating the generator")
+    say("calibrating the generator")
     with _bare(options, "standin") as server, Load(server.port, options.chargers) as load:
         return _load(options, server, load)
 
 
 def idle(options: Options) -> Iterator[Idle]:
     """Yield the memory of idle chargers with ours, then with bare."""
-    _say(f"{options.idle:,} idle chargers: ours")
-    with _ours(options) as (server, database), Load(server.port, options.idle) as load:
+    say(f"{options.idle:,} idle chargers: ours")
+    with ours(options) as (server, database), Load(server.port, options.idle) as load:
         result = _weigh(options, server, load)
         server.stop()
         result.rows = check_rows(database, load)
         yield result
-    _say(f"{options.idle:,} idle chargers: bare")
+    say(f"{options.idle:,} idle chargers: bare")
     with _bare(options) as yardstick, Load(yardstick.port, options.idle) as load:
         yield _weigh(options, yardstick, load)
 
 
 def storm(options: Options) -> Storm:
     """Let everybody connect at once, drop everybody, and let everybody return at once."""
-    _say(f"storm of {options.storm:,}")
-    with _ours(options) as (server, database), Load(server.port, options.storm) as load:
+    say(f"storm of {options.storm:,}")
+    with ours(options) as (server, database), Load(server.port, options.storm) as load:
         first = load.connect(timeout_s=120, together=None)
         load.drop()
         again = load.connect(timeout_s=120, together=None)
@@ -159,9 +181,9 @@ def storm(options: Options) -> Storm:
 
 def authorize(options: Options) -> Authorizing:
     """Ask for two tags in turn, each several times; what the machine does meanwhile hits both alike."""
-    _say(f"Authorize, on an account with {SHORT} transactions and on one with {options.history:,}")
+    say(f"Authorize, on an account with {SHORT} transactions and on one with {options.history:,}")
     result = Authorizing(long=options.history)
-    with _ours(options, OCPP_REQUIRE_RFID="1") as (server, database):
+    with ours(options, OCPP_REQUIRE_RFID="1") as (server, database):
         history.give(database, options.history)
         for _ in range(_TURNS):
             for index, figures in enumerate((result.short_ms, result.long_ms)):
@@ -174,10 +196,30 @@ def authorize(options: Options) -> Authorizing:
     return result
 
 
+def metering(options: Options) -> Metering:
+    """Load two servers in turn, one of them on a database that has seen a lot."""
+    say(f"the load, on an empty database and on one with {options.readings:,} readings")
+    result = Metering(readings=options.readings)
+    with ours(options) as empty, ours(options) as full:
+        loads = [Load(server.port, options.chargers) for server, _ in (empty, full)]
+        with loads[0], loads[1]:
+            for load in loads:
+                load.connect()
+            history.give_readings(full[1], options.readings)
+            for _ in range(_TURNS):
+                for load, figures in zip(loads, (result.empty, result.full), strict=True):
+                    load.run(0.5)
+                    figures.append(load.run(min(2.0, options.seconds)).calls_per_s)
+                    load.drain()
+            for load in loads:
+                result.errors.update(load.ledger.errors)
+    return result
+
+
 def kill(options: Options) -> Kill:
     """Kill the server in the middle of a load and start it again: what it acknowledged must be there."""
-    _say("kill -9 in the middle of a load")
-    with _ours(options) as (server, database), Load(server.port, options.chargers) as load:
+    say("kill -9 in the middle of a load")
+    with ours(options) as (server, database), Load(server.port, options.chargers) as load:
         load.connect()
         load.run(options.warmup + options.seconds / 2, then=server.kill)
         load.outlive()
@@ -196,12 +238,15 @@ def kill(options: Options) -> Kill:
 def _load(options: Options, server: Server, load: Load) -> Round:
     load.connect()
     load.run(options.warmup)
+    spent: Counter[str] = Counter()
+    profiled = options.profile and server.name == "ours"
     machine, cpu = machine_cpu_s(), server.cpu_s()
-    window = load.run(options.seconds)
+    with profile.watching(server, options.seconds, spent) if profiled else contextlib.nullcontext():
+        window = load.run(options.seconds)
     machine, cpu = (machine_cpu_s() - machine) / window.seconds, (server.cpu_s() - cpu) / window.seconds
     load.drain()
     others = max(0.0, machine - cpu - window.generator_cpu)
-    return Round([], dict(load.ledger.errors), server.name, window, cpu, others)
+    return Round([], dict(load.ledger.errors), server.name, window, cpu, others, spent)
 
 
 def _weigh(options: Options, server: Server, load: Load) -> Idle:
@@ -213,7 +258,7 @@ def _weigh(options: Options, server: Server, load: Load) -> Idle:
 
 
 @contextlib.contextmanager
-def _ours(options: Options, **settings: str) -> Iterator[tuple[Ours, Database]]:
+def ours(options: Options, **settings: str) -> Iterator[tuple[Ours, Database]]:
     """Yield our server, serving, on an empty instance and an empty database."""
     with (
         _directory(options) as instance,
@@ -235,5 +280,6 @@ def _directory(options: Options) -> Iterator[Path]:
         yield Path(path)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Tell whoever waits what is being done."""
     print(f"… {text}", file=sys.stderr, flush=True)

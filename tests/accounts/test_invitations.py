@@ -152,8 +152,11 @@ def test_lists_say_who_has_come_and_who_was_only_asked(staff, work):
     asked = UserFactory(invited_at=datetime(2026, 4, 1, 9, 0, tzinfo=UTC))
     page = staff.get("/admin/users/?sort=6").text
 
-    assert "2026-05-01 08:30:00" in page
-    assert "never; invited 2026-04-01 09:00:00" in page
-    for user, words in ((here, "2026-05-01 08:30:00"), (asked, "never; invited 2026-04-01 09:00:00")):
+    assert "May 1, 2026, 8:30:00\u202fAM" in page
+    assert "never; invited Apr 1, 2026, 9:00:00\u202fAM" in page
+    for user, words in (
+        (here, "May 1, 2026, 8:30:00\u202fAM"),
+        (asked, "never; invited Apr 1, 2026, 9:00:00\u202fAM"),
+    ):
         assert words in staff.get(f"/admin/users/details/?id={user.id}").text
     assert re.search(r">\s*never\s*<", page)  # staff, who came by no door of ours

@@ -179,4 +179,4 @@ def test_pages_are_shown_though_the_database_is_away(client, app, work):
     page = client.get("/chat/", headers=SPANISH)
 
     assert page.status_code == 200
-    assert '<html lang="es">' in page.text
+    assert '<html lang="es-MX">' in page.text

@@ -72,6 +72,7 @@ def token(app):
 
 @pytest.fixture
 def place(app, work, monkeypatch):
+    app.config["SMTP_HOST"] = "mail.example.com"
     place = Installation(monkeypatch)
     UserFactory(username="boss", email="boss@example.com", is_staff=True)
     work.commit()

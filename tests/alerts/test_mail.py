@@ -66,6 +66,24 @@ def test_without_anybody_to_tell_an_alert_waits_for_somebody(work, place):
     assert [letter.to for letter in place.letters] == ["new@example.com"]
 
 
+def test_without_a_mail_server_alerts_pile_up_no_letters_and_the_open_ones_are_told_when_there_is_one(
+    app, work, place
+):
+    app.config["SMTP_HOST"] = ""
+    over, still = silent(work, place), ChargerFactory(last_seen=place.now)
+    work.commit()
+    place.pass_time(17)
+    place.hear(over)
+    place.pass_time(1)
+    assert [row.ended_at is None for row in rows(work)] == [False, True]
+    assert place.letters == []
+
+    app.config["SMTP_HOST"] = "mail.example.com"
+    place.pass_time(1)
+    (letter,) = place.letters
+    assert still.charger_id in letter.context["first"]
+
+
 def test_what_is_acknowledged_is_not_mailed(work, place):
     connector = ConnectorFactory()
     work.commit()

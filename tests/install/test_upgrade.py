@@ -175,7 +175,7 @@ def test_a_new_version_that_cannot_be_loaded_is_taken_back(origin, clone):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", ["kill -TERM $PPID", "mv ../.venv ../gone"])
+@pytest.mark.parametrize("step", ["kill -TERM $PPID", "rm -rf ../.venv"])
 def test_an_upgrade_that_is_interrupted_or_breaks_is_taken_back(origin, clone, step):
     before = trees.git(clone, "rev-parse", "HEAD")
     publish(origin, {"scripts/install.sh": f'#!/bin/bash\ncd "$(dirname "$0")" && {step}\n'})

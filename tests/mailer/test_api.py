@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 
+from app.blueprints.accounts.models import AuditEntry
 from app.blueprints.mailer.models import QueuedEmail
 from app.blueprints.mailer.services import queueing
 from tests.databases import both_databases
@@ -170,6 +171,8 @@ def test_purging_deletes_what_was_sent_and_nothing_else(client, api, work, monke
     assert (answer.status_code, answer.json) == (200, {"purged": 5})
     assert set(work.scalars(select(QueuedEmail.id))) == {row.id for row in kept}
     assert client.post(PURGE, headers=api).json == {"purged": 0}
+    (entry,) = work.scalars(select(AuditEntry))
+    assert (entry.username, entry.action, entry.details) == ("robot", "purge", {"purged": 5})
 
 
 def test_who_may_call(client, staff, work, order):

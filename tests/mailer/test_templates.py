@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app import mail
+from app.blueprints.accounts.models import AuditEntry
 from app.blueprints.mailer.errors import BadTemplate, MissingPlaceholder, TooLong
 from app.blueprints.mailer.models import EmailTemplate
 from app.blueprints.mailer.services import placeholders, templates
@@ -175,6 +176,19 @@ def test_a_template_is_made_and_changed_by_json(client, api, work):
     work.refresh(row)
     assert answer.json == {"id": row.id}
     assert (row.body, row.html) == ("Bye.", "<p>Bye.</p>")
+
+
+@both_databases
+def test_what_is_made_and_changed_by_json_is_in_the_trail_and_what_stays_the_same_is_not(client, api, work):
+    for body in (GREETING["body"], "Bye.", "Bye."):
+        assert client.post(ADD, json=GREETING | {"body": body}, headers=api).status_code == 200
+
+    made, changed = work.scalars(select(AuditEntry).order_by(AuditEntry.id))
+    assert [(entry.username, entry.action, entry.subject) for entry in (made, changed)] == [
+        ("robot", "create", "email_template"),
+        ("robot", "update", "email_template"),
+    ]
+    assert changed.details == {"body": [GREETING["body"], "Bye."]}
 
 
 @both_databases

@@ -69,12 +69,20 @@ def spent(server: RunningServer, account: int) -> int:
 
 
 def check_books(server: RunningServer) -> None:
-    """Every account's total is the sum of its transactions' energy."""
+    """Every account's total, and every charger's days, are the sum of their transactions' energy."""
     wrong = read(
         server,
         """SELECT a.id, a.spent_wh, COALESCE(SUM(t.energy_wh), 0) AS used_wh
            FROM account a LEFT JOIN charge_transaction t ON t.account_id = a.id
            GROUP BY a.id HAVING a.spent_wh <> used_wh""",
+    )
+    assert wrong == []
+    wrong = read(
+        server,
+        """SELECT charger_id, SUM(wh) AS difference FROM (
+               SELECT charger_id, energy_wh AS wh FROM charge_transaction
+               UNION ALL SELECT charger_id, -energy_wh FROM charger_day
+           ) GROUP BY charger_id HAVING difference <> 0""",
     )
     assert wrong == []
 

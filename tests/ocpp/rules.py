@@ -25,7 +25,7 @@ from app.blueprints.ocpp import models
 from app.blueprints.ocpp.central_system import v16
 from app.blueprints.ocpp.exchange import CentralSystem, Exchange
 from app.blueprints.ocpp.journal import Journal
-from app.blueprints.ocpp.models import Transaction
+from app.blueprints.ocpp.models import ChargerDay, Transaction
 from app.blueprints.ocpp.outbox import Outgoing
 from app.blueprints.ocpp.services import transactions
 from app.blueprints.ocpp.session import Answered, Incoming, Session
@@ -139,7 +139,7 @@ class Site:
         return self.one(Account, id=account).spent_wh
 
     def check_books(self) -> None:
-        """Every account's total is the sum of its transactions' energy."""
+        """Every account's total, and the days of every charger, are the sum of their transactions' energy."""
         with Database(self.engine) as database:
             summed = select(func.coalesce(func.sum(Transaction.energy_wh), 0))
             summed = summed.where(Transaction.account_id == Account.id)
@@ -147,6 +147,14 @@ class Site:
                 select(Account.id, Account.spent_wh, summed.scalar_subquery())
             ):
                 assert spent == energy, f"account {id}: spent {spent}, its transactions {energy}"
+            used = select(Transaction.charger_id, func.sum(Transaction.energy_wh)).group_by(
+                Transaction.charger_id
+            )
+            days = select(ChargerDay.charger_id, func.sum(ChargerDay.energy_wh)).group_by(
+                ChargerDay.charger_id
+            )
+            delivered = {id: wh for id, wh in database.execute(days) if wh}
+            assert delivered == {id: wh for id, wh in database.execute(used) if wh}
 
     def end(self) -> None:
         """No more operations."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,17 +15,25 @@ from urllib.parse import quote
 
 import pytest
 from flask import Flask
+from sqlalchemy import event, insert
 
 from app.blueprints.accounts.services import create_token, create_user
 from app.blueprints.ocpp import dispatch
 from app.blueprints.ocpp.feeds import chargers as feed
-from app.blueprints.ocpp.models import OcppMessage
+from app.blueprints.ocpp.models import Charger, OcppMessage
 from app.blueprints.ocpp.services import message_log, overview
 from app.clock import utcnow
 from app.db import UnitOfWork, db, unit_of_work
 from tests.clients import Browser
 from tests.databases import both_databases
-from tests.factories import AccountFactory, ChargerFactory, ConnectorFactory, TransactionFactory, UserFactory
+from tests.factories import (
+    AccountFactory,
+    ChargerDayFactory,
+    ChargerFactory,
+    ConnectorFactory,
+    TransactionFactory,
+    UserFactory,
+)
 from tests.ocpp.charge_point import new_id
 from tests.ocpp.conftest import Connect
 from tests.servers import RunningServer, running_server
@@ -60,8 +69,8 @@ def private(overrides: dict[str, Any]) -> None:
 def events_of(answer: Any) -> Iterator[list[dict[str, Any]]]:
     """The rows of each event of a stream."""
     for chunk in answer.iter_encoded():
-        if chunk.startswith(b"event: chargers\n"):
-            yield json.loads(chunk.split(b"data: ", 1)[1])
+        if b"event: chargers\n" in chunk:
+            yield json.loads(chunk.rpartition(b"data: ")[2])
 
 
 def first_event(client: Browser, query: str = "") -> list[dict[str, Any]]:
@@ -139,15 +148,18 @@ def test_a_card_tells_state_power_and_energy(client: Browser, work: UnitOfWork, 
     ConnectorFactory(charger=charger, connector_id=1, status="Charging", power_w=7360)
     ConnectorFactory(charger=charger, connector_id=2, status="Available")
     TransactionFactory(charger=charger, connector_id=1, energy_wh=12_345)
+    ChargerDayFactory(charger_id=charger.id, day=utcnow().date(), energy_wh=4500)
+    ChargerDayFactory(charger_id=charger.id, day=utcnow().date() - timedelta(days=1), energy_wh=9000)
 
     page = client.get("/ocpp/").text
 
-    for text in ("Yard", "CP1", "Charging", "7.4 kW", "12.35 kWh", "3 minutes ago", "Available"):
+    for text in ("Yard", "CP1", "Charging", "7.4 kW", "12.35 kWh", "4.5 kWh", "3 minutes ago", "Available"):
         assert text in page
     (row,) = first_event(client)
     assert row == {
         "charger_id": "CP1", "name": "Yard", "state": "charging", "connected": True,
         "last_seen": row["last_seen"], "power_w": 7360, "energy_kwh": 12.345,
+        "energy_today_kwh": 4.5,
         "connectors": [
             {"connector_id": 1, "status": "Charging", "power_w": 7360, "energy_kwh": 12.345},
             {"connector_id": 2, "status": "Available", "power_w": None, "energy_kwh": None},
@@ -234,16 +246,17 @@ def test_a_meter_of_the_whole_charger_counts_when_no_other_tells(work: UnitOfWor
 
 
 @both_databases
-def test_many_chargers_come_in_pages_of_200(client: Browser, work: UnitOfWork) -> None:
-    for number in range(201):
+def test_many_chargers_come_in_pages_of_100(client: Browser, work: UnitOfWork) -> None:
+    for number in range(101):
         ChargerFactory(charger_id=f"P{number:03}")
 
     first, second = client.get("/ocpp/").text, client.get("/ocpp/?page=2").text
 
-    assert first.count("data-charger=") == 200 + 1  # and the pattern that the script copies
-    assert 'data-charger="P200"' in second
-    assert "201 chargers" in first
-    assert [row["charger_id"] for row in first_event(client, "?page=2")] == ["P200"]
+    assert first.count("data-charger=") == 100 + 1  # and the pattern that the script copies
+    assert 'data-charger="P100"' in second
+    assert "101 chargers" in first
+    assert [row["charger_id"] for row in first_event(client, "?page=2")] == ["P100"]
+    assert "There is no such page." in client.get("/ocpp/?page=3").text
 
 
 def test_searching(client: Browser, work: UnitOfWork) -> None:
@@ -256,8 +269,75 @@ def test_searching(client: Browser, work: UnitOfWork) -> None:
     assert 'data-charger="two"' not in page
     assert [row["charger_id"] for row in first_event(client, "?q=nor")] == ["one"]
     nothing = client.get("/ocpp/?q=%3Cb%3E").text
-    assert "No charger has this" in nothing
+    assert "No charger is like this." in nothing
     assert "<b>" not in nothing
+
+
+@both_databases
+def test_filters_and_the_kind_of_list_stay_in_the_address(
+    client: Browser, work: UnitOfWork, online: set[str]
+) -> None:
+    online |= {"A", "B"}
+    for name, status in (("A", "Charging"), ("B", "Available"), ("C", "Charging")):
+        ConnectorFactory(charger=ChargerFactory(charger_id=name), status=status)
+
+    def shown(query: str) -> list[str]:
+        return re.findall(r'data-charger="(.+?)"', client.get(f"/ocpp/{query}").text)
+
+    assert shown("") == ["A", "B", "C"]
+    assert shown("?state=charging") == ["A"]  # the others say so, but nobody hears them
+    assert shown("?connected=0&view=table") == ["C"]
+    assert shown("?connected=1&q=b") == ["B"]
+    assert [row["charger_id"] for row in first_event(client, "?state=charging")] == ["A"]
+
+    page = client.get("/ocpp/?state=charging&connected=1&view=table&per_page=1")
+    for kept in ('href="?state=charging&amp;connected=1&amp;view=cards&amp;per_page=1"', "<tbody"):
+        assert kept in page.text.replace("/ocpp/?", "?")
+    assert client.get("/ocpp/?state=nonsense").status_code == 400
+    assert client.get("/ocpp/?connected=perhaps").status_code == 400
+    assert client.get("/ocpp/?view=nonsense").status_code == 200
+
+
+@both_databases
+def test_the_whole_site_is_added_up_whatever_is_shown(
+    client: Browser, work: UnitOfWork, online: set[str]
+) -> None:
+    online |= {"A", "B"}
+    for name, power_w in (("A", 7000), ("B", 4360), ("C", 9999)):
+        charger = ChargerFactory(charger_id=name)
+        ConnectorFactory(charger=charger, status="Charging", power_w=power_w)
+        ChargerDayFactory(charger_id=charger.id, day=utcnow().date(), energy_wh=1000)
+
+    answer = client.get("/ocpp/events/?q=A", buffered=False)
+    text = next(chunk for chunk in answer.iter_encoded() if chunk.startswith(b"event: site"))
+    answer.close()
+
+    assert json.loads(text.split(b"\n")[1].removeprefix(b"data: ")) == {
+        "chargers": 3, "connected": 2, "charging": 2, "power_w": 11360, "energy_today_kwh": 3.0,
+    }  # fmt: skip
+    page = client.get("/ocpp/?q=A").text
+    for total in ('power">11.4 kW', 'today">3 kWh', 'charging">2', 'connected">2 of 3'):
+        assert f'data-total="{total}' in page
+
+
+def test_hundreds_of_chargers_take_as_many_statements_as_one(
+    client: Browser, work: UnitOfWork, online: set[str]
+) -> None:
+    def statements() -> int:
+        db.session.commit()
+        seen: list[str] = []
+        listen = lambda *call: seen.append(call[2])  # noqa: E731
+        event.listen(db.engine, "before_cursor_execute", listen)
+        assert client.get("/ocpp/?per_page=1000").status_code == 200
+        event.remove(db.engine, "before_cursor_execute", listen)
+        return len(seen)
+
+    ConnectorFactory(charger=ChargerFactory())
+    statements()  # what is asked once for all
+    few = statements()
+    work.execute(insert(Charger), [{"charger_id": f"N{number}"} for number in range(499)])
+
+    assert statements() == few
 
 
 def test_a_page_that_is_no_number(app: Flask, client: Browser) -> None:

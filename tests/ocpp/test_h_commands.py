@@ -187,6 +187,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("reset", {"timeout": "soon"}, "timeout"),
     ("reset", {"timeout": -1}, "timeout"),
     ("reset", {"timeout": 1e9}, "timeout"),
+    ("reset", {"timeout": 10**400}, "timeout"),
 ]
 
 

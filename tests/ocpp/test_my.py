@@ -177,8 +177,8 @@ def test_numbers_and_words_are_the_readers(page: Browser, ana: Account) -> None:
 
     page_in_spanish = text_of(page.get("/ocpp/my/", headers={"Accept-Language": "es"}))
 
-    assert "Saldo 98,75 kWh" in page_in_spanish
-    assert "12,35 kWh" in page_in_spanish
+    assert "Saldo 98.75 kWh" in page_in_spanish
+    assert "12.35 kWh" in page_in_spanish
 
 
 def test_a_newcomer_is_told_what_to_do(page: Browser) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from openpyxl import load_workbook
 
+from app import downloads
 from app.blueprints.accounts.models import Account
-from app.blueprints.ocpp import exports
 from app.blueprints.ocpp.models import Transaction
 from app.blueprints.ocpp.views import my_files
 from app.config import ROOT
@@ -54,7 +54,7 @@ def csv_of(answer: Any) -> list[list[str]]:
 
 
 def xlsx_of(answer: Any) -> list[tuple[Any, ...]]:
-    assert (answer.status_code, answer.mimetype) == (200, exports.XLSX)
+    assert (answer.status_code, answer.mimetype) == (200, downloads.XLSX)
     (sheet,) = load_workbook(BytesIO(answer.data))
     return list(sheet.values)
 
@@ -75,7 +75,7 @@ def test_a_line_tells_a_session_by_the_readers_clock(page: Browser, work: UnitOf
     ]  # fmt: skip
 
     answer = page.get("/ocpp/my/sessions.xlsx")
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="sessions.xlsx"'
+    assert answer.headers["Content-Disposition"] == "attachment; filename=sessions.xlsx"
     head, cells = xlsx_of(answer)
     assert cells[5:9] == (datetime(2026, 1, 9, 20, 30, 15), datetime(2026, 1, 9, 22, 6, 9), 95, 12.345)
 
@@ -162,7 +162,7 @@ from gevent import monkey; monkey.patch_all()
 import time, gevent
 from datetime import datetime
 from flask import Flask
-from app.blueprints.ocpp import exports
+from app import downloads
 
 LINE = [1, "CP0001", "Yard north", 1, "…BEEF", datetime(2026, 1, 1), datetime(2026, 1, 1), 60, 12.345,
         "the car was unplugged", "The charger's clock was wrong: so may be the times."]
@@ -174,7 +174,7 @@ def charger():
         waits.append(time.process_time() - before)
 beside = gevent.spawn(charger)
 with Flask("x").test_request_context():
-    for make, count in ((exports.csv_file, 20_000), (exports.xlsx_file, 1500)):
+    for make, count in ((downloads.csv_file, 20_000), (downloads.xlsx_file, 1500)):
         waits.clear()
         file = make("sessions", ["x"] * 11, ([*LINE] for _ in range(count)))
         print(sum(len(piece) for piece in file.response), 1000 * max(waits))

@@ -34,12 +34,16 @@ AWAY = {"detail": "the command bus (Redis) is away: charging goes on, commands d
 
 
 class Pair:
-    """Two web processes on one database and one Redis, each on a port of its own, to know who does what."""
+    """Two web processes on one database and one Redis, each on a port of its own, to know who does what.
+
+    With PostgreSQL they are two installations, as on two machines: what they share is the settings.
+    """
 
     def __init__(self, folder: Path, redis: RedisServer, database_url: str = "") -> None:
-        env = {"REDIS_URL": redis.url, "DATABASE_URL": database_url}
+        env = {"REDIS_URL": redis.url, "DATABASE_URL": database_url, "SECRET_KEY": "the same on both"}
         self.redis = redis
-        self.one, self.two = RunningServer(folder, **env), RunningServer(folder, **env)
+        folders = [folder / name if database_url else folder for name in ("one", "two")]
+        self.one, self.two = (RunningServer(place, **env) for place in folders)
         self.one.migrate()
         for server in self.both:
             server.start(wait=False)

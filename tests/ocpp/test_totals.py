@@ -8,7 +8,9 @@ from sqlalchemy import select
 from app.blueprints.accounts.models import Account, AuditEntry
 from app.blueprints.accounts.services import add_credit
 from app.blueprints.ocpp import tasks
+from app.blueprints.ocpp.errors import BooksDiffer
 from app.blueprints.ocpp.services import totals
+from app.db import unit_of_work
 from tests.databases import both_databases
 from tests.factories import AccountFactory, TransactionFactory
 
@@ -82,9 +84,13 @@ def test_the_command_tells_what_differs_and_repairs_it_when_asked(app, work, fla
     assert (told.exit_code, told.output) == (0, "1 accounts, every total is the sum of its rows.\n")
 
 
-def test_the_nightly_look_writes_differences_to_the_log(app, work, caplog):
-    account(work, 4_000).spent_wh = 3_999
+def test_the_nightly_look_writes_differences_to_the_log_and_has_failed(app, work, caplog):
+    row = account(work, 4_000)
     work.commit()
-
     assert tasks.verify_totals() == 1
+
+    with unit_of_work() as writing:
+        writing.get(Account, row.id).spent_wh = 3_999
+    with pytest.raises(BooksDiffer, match="1 account differs from its rows"):
+        tasks.verify_totals()
     assert "used_wh=4000" in caplog.text

@@ -124,9 +124,9 @@ def test_a_worker_that_is_told_to_stop_ends_what_it_has_begun(work, place, ring,
 @pytest.mark.slow
 @both_databases
 def test_checks_of_a_worker_that_is_killed_are_done_by_the_next(work, place, ring, hanging, tmp_path):
+    row = InstanceFactory(url=hanging.url, asked_at=utcnow())
+    work.commit()  # before there is a worker that writes as well
     with odoo_server() as odoo, running_worker(place.env, tmp_path) as worker:
-        row = InstanceFactory(url=hanging.url, asked_at=utcnow())
-        work.commit()
         ring(tasks.check_instances)
         eventually(lambda: fresh(work, row).state == "checking", 40)
         worker.kill()

@@ -19,7 +19,7 @@ def test_there_is_no_readme_of_something_else(client):
 def test_the_text_is_marked_as_english_on_a_spanish_page(client):
     text = client.get("/readme/", headers={"Accept-Language": "es"}).text
 
-    assert '<html lang="es">' in text
+    assert '<html lang="es-MX">' in text
     assert '<article class="readme col-lg-9" lang="en">' in text
 
 

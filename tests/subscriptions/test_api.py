@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import event, func, select
 
+from app.blueprints.accounts.models import AuditEntry
 from app.blueprints.subscriptions.models import Subscription
 from app.db import db
 from tests.databases import both_databases
@@ -75,6 +76,9 @@ def test_a_subscription_starts_today_where_the_site_is_and_renews_a_period_later
     assert (answer.status_code, answer.json) == (200, {"id": row.id})
     assert (row.account, row.product) == (account, product)
     assert (row.start_date, row.next_renewal) == (date(2026, 1, 31), date(2026, 3, 2))
+    (entry,) = work.scalars(select(AuditEntry))
+    assert (entry.username, entry.action, entry.subject) == ("robot", "create", "subscription")
+    assert entry.details["account_id"] == [None, account.id]
     listed = client.get(f"{LIST}?account_id={account.id}", headers=api)
     assert (listed.status_code, listed.json) == (
         200,

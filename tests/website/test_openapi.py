@@ -24,7 +24,7 @@ from app.blueprints.ocpp.errors import (
     RefusedByCharger,
 )
 from app.blueprints.ocpp.models import OcppMessage, Transaction
-from app.blueprints.ocpp.services import history
+from app.blueprints.ocpp.services import history, readings
 from app.blueprints.ocpp.wire import V16
 from app.db import UnitOfWork, db
 from app.domain_error import DomainError
@@ -213,6 +213,14 @@ def test_chargers(
     assert len(told["transactions"]) == 2
 
 
+def test_one_charger_for_anyone(client: Browser, document: dict[str, Any], history_of_a_charger: int) -> None:
+    path = "/ocpp/c/{charger_id}/status/"
+
+    told = check_answer(document, "get", path, client.get("/ocpp/c/CP1/status/"))
+    assert told["transaction"]["transactionId"] == history_of_a_charger
+    check_answer(document, "get", path, client.get("/ocpp/c/CP2/status/"))
+
+
 def test_transactions(
     client: Browser, document: dict[str, Any], api: dict[str, str], history_of_a_charger: int
 ) -> None:
@@ -230,7 +238,28 @@ def test_transactions(
 
 
 def test_columns_of_the_csv(document: dict[str, Any]) -> None:
-    assert list(document["components"]["schemas"]["Transaction"]["properties"]) == list(history.COLUMNS)
+    schemas = document["components"]["schemas"]
+
+    assert list(schemas["Transaction"]["properties"]) == list(history.COLUMNS)
+    assert list(schemas["Reading"]["properties"]) == list(readings.COLUMNS)
+
+
+def test_readings(
+    client: Browser,
+    document: dict[str, Any],
+    api: dict[str, str],
+    history_of_a_charger: int,
+    work: UnitOfWork,
+) -> None:
+    path, running = "/ocpp/readings/", work.get(Transaction, history_of_a_charger)
+    MeterReadingFactory(transaction=running, raw_value="7", raw_unit="kW")
+    MeterReadingFactory(transaction=running, value=None)
+
+    told = check_answer(document, "get", path, client.get(f"{path}?per_page=1", headers=api))
+    assert len(told["readings"]) == 1
+    check_answer(document, "get", path, client.get(f"{path}?cursor={told['next']}", headers=api))
+    check_answer(document, "get", path, client.get(f"{path}?format=csv", headers=api))
+    check_answer(document, "get", path, client.get(f"{path}?cursor=x", headers=api))
 
 
 def test_nodes(client: Browser, document: dict[str, Any], api: dict[str, str]) -> None:

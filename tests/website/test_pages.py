@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from flask import Blueprint
+from flask import Blueprint, render_template_string
 
 from app import access, disk
 from app.blueprints.website import services
@@ -63,7 +65,9 @@ def test_staff_are_led_to_the_administration(staff):
     ],
 )  # fmt: skip
 def test_the_browsers_language_is_spoken(client, header, code):
-    assert f'<html lang="{code}">' in client.get("/chat/", headers={"Accept-Language": header}).text
+    page = client.get("/chat/", headers={"Accept-Language": header}).text
+
+    assert page.partition('<html lang="')[2][:2] == code
 
 
 def test_a_chosen_language_is_remembered(client):
@@ -71,7 +75,7 @@ def test_a_chosen_language_is_remembered(client):
 
     page = client.get("/chat/", headers={"Accept-Language": "en"}).text
 
-    assert '<html lang="es">' in page
+    assert '<html lang="es-MX">' in page
     assert 'href="/language/en/?next=/chat/"' in page
 
 
@@ -100,7 +104,7 @@ def test_a_language_that_nobody_speaks_here_is_not_found(client):
 
 @pytest.mark.parametrize("overrides", [{"LANGUAGE_CODE": "es"}])
 def test_the_default_language_is_a_setting(client):
-    assert '<html lang="es">' in client.get("/chat/").text
+    assert '<html lang="es-MX">' in client.get("/chat/").text
 
 
 # Health
@@ -244,3 +248,37 @@ def test_browsers_find_the_icon_where_they_look(client):
 
 def test_search_engines_are_kept_out_of_the_administration(client):
     assert "Disallow: /admin/" in client.get("/robots.txt").text
+
+
+# Numbers and dates
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "day"), [("en", "1,234.5", "Nov 3, 2026"), ("es", "1,234.5", "3 nov 2026")]
+)
+def test_numbers_and_dates_are_written_as_readers_in_mexico_write_them(app, code, number, day):
+    with app.test_request_context("/", headers={"Accept-Language": code}):
+        shown = render_template_string(
+            "{{ number|decimalformat }}|{{ day|dateformat }}", number=Decimal("1234.5"), day=date(2026, 11, 3)
+        )
+
+    assert shown == f"{number}|{day}"
+
+
+def test_errors_offer_a_way_on(client, staff, work):
+    assert 'href="/chat/"' in client.get("/nothing/").text.partition("<main")[2]
+    client.log_in(UserFactory())
+    refused = client.get("/admin/work/").text.partition("<main")[2]
+    assert "ask a member of staff" in refused
+    assert 'href="/"' in refused
+
+
+def test_a_bug_says_what_to_tell(tmp_path, app, client):
+    @access.allow(access.ANYONE)
+    def broken() -> str:
+        raise RuntimeError("a secret")
+
+    app._got_first_request = False
+    app.add_url_rule("/broken/", "broken", broken)
+
+    assert "/broken/, " in client.get("/broken/").text

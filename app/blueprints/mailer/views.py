@@ -8,10 +8,13 @@ from datetime import UTC
 from flask import Flask
 from flask.typing import ResponseReturnValue
 
-from app import access, mail
+from app import access, mail, metrics
 from app.blueprints import Domain
-from app.blueprints.mailer import bell, cli, forms, services
+from app.blueprints.accounts.models import User
+from app.blueprints.accounts.services import audit
+from app.blueprints.mailer import bell, cli, forms, measures, services
 from app.blueprints.mailer.forms import MailOrder, TemplateDraft
+from app.blueprints.mailer.models import QueuedEmail
 from app.blueprints.mailer.services import queueing, templates
 from app.body import body
 from app.db import db, unit_of_work
@@ -26,7 +29,7 @@ def add_template() -> ResponseReturnValue:
     draft = TemplateDraft.parse(body())
     with unit_of_work() as work:
         template_id = templates.save_template(
-            work, name=draft.name, subject=draft.subject, body=draft.body, html=draft.html
+            work, name=draft.name, subject=draft.subject, body=draft.body, html=draft.html, by=_caller()
         )
     return {"id": template_id}
 
@@ -56,23 +59,33 @@ def status(mail_id: str) -> ResponseReturnValue:
 @access.allow(access.STAFF_OR_TOKEN, json=True, only_post=True)
 def purge() -> ResponseReturnValue:
     """Delete every mail that has been sent."""
-    return {"purged": purge_sent()}
+    return {"purged": purge_sent(_caller())}
 
 
-def purge_sent() -> int:
+def purge_sent(by: User | None) -> int:
     """Delete what has been sent, in short pieces between which others get their turn; return how many."""
     purged = 0
     while True:
         with unit_of_work() as work:
             count = queueing.purge_piece(work)
-        purged += count
-        if count < queueing.PIECE:
+            purged += count
+            is_over = count < queueing.PIECE
+            if is_over and purged:
+                audit.record(work, by, "purge", QueuedEmail.__tablename__, "", {"purged": purged})
+        if is_over:
             return purged
         time.sleep(0.001)
 
 
+def _caller() -> User | None:
+    """Whoever is logged in, or owns the token: for the audit trail."""
+    user = access.caller().user
+    return user if isinstance(user, User) else None
+
+
 def init_app(app: Flask) -> None:
-    """The way into the queue for every domain, its bell, and the command."""
+    """The way into the queue for every domain, its bell, the command, and what there is to measure."""
     mail.queue = services.queue_letter
+    metrics.register(app, measures.collect)
     bell.init_app(app)
     cli.init_app(app)

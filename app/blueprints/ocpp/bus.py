@@ -120,7 +120,7 @@ class Bus:
             raise Away
 
     def _ask_each(self, question: Callable[[Any, str], Any]) -> dict[str, Any]:
-        with self._talk() as client:
+        with self.talk() as client:
             known = map(str, client.zrange(PROCESSES, 0, -1))
             others = [process for process in known if process != self.process]
             pipe = client.pipeline(transaction=False)
@@ -155,7 +155,7 @@ class Bus:
         """Write whether we hold these chargers, now. Return whether Redis knew of any that we hold."""
         here = {id: text for id in charger_ids if (text := self.details(id)) is not None}
         key = _key(self.process)
-        with self._talk() as client:
+        with self.talk() as client:
             pipe = client.pipeline()
             pipe.expire(key, EXPIRY_S)
             if anew:
@@ -172,7 +172,7 @@ class Bus:
             return bool(pipe.execute()[0])
 
     def _leave(self) -> None:
-        with suppress(Away), self._talk() as client:
+        with suppress(Away), self.talk() as client:
             pipe = client.pipeline()
             pipe.delete(_key(self.process))
             pipe.zrem(PROCESSES, self.process)
@@ -187,7 +187,7 @@ class Bus:
 
     def sweep(self) -> int:
         """Forget processes that died without a word; return how many. None while Redis is away."""
-        with suppress(Away), self._talk() as client:
+        with suppress(Away), self.talk() as client:
             known = list(map(str, client.zrange(PROCESSES, 0, -1)))
             pipe = client.pipeline(transaction=False)
             for process in known:
@@ -205,7 +205,7 @@ class Bus:
         """
         reply_to = f"constellation:reply:{uuid.uuid4().hex}"
         text = json.dumps({**message, "reply_to": reply_to})
-        with self._talk() as client:
+        with self.talk() as client:
             if not client.publish(_channel(process), text):
                 self._check_settled()
                 return {"lost": True}
@@ -218,7 +218,7 @@ class Bus:
     def broadcast(self, topic: str, message: Message) -> None:
         """Tell every process."""
         text = json.dumps({"topic": topic, "from": self.process, **message})
-        with suppress(Away), self._talk() as client:
+        with suppress(Away), self.talk() as client:
             client.publish(EVERYBODY, text)
 
     def _listen(self) -> None:
@@ -248,7 +248,7 @@ class Bus:
                     asked_at = now
 
     @contextmanager
-    def _talk(self) -> Iterator[redis.Redis]:
+    def talk(self) -> Iterator[redis.Redis]:
         """Redis, unless it is known to be away. Raises ``Away``, also for what goes wrong inside."""
         if self._away:
             raise Away
@@ -292,7 +292,7 @@ class Bus:
         except Exception:  # the asker waits for an answer
             log.exception("a command of another process failed")
             answer = "{}"
-        with suppress(Away), self._talk() as client:
+        with suppress(Away), self.talk() as client:
             pipe = client.pipeline()
             pipe.rpush(reply_to, answer)
             pipe.expire(reply_to, REPLY_EXPIRY_S)

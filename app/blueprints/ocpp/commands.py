@@ -112,7 +112,7 @@ def _timeout(value: Any) -> float | None:
         return None
     try:
         seconds = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise BadParameter("timeout: not a number of seconds") from None
     if not 0 < seconds <= MAX_TIMEOUT_S:
         raise BadParameter(f"timeout: must be between 0 and {MAX_TIMEOUT_S:.0f} seconds")

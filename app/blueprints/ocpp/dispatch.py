@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +20,7 @@ from app.blueprints.ocpp.errors import (
 )
 from app.blueprints.ocpp.outbox import NotSent, Outgoing
 from app.blueprints.ocpp.registry import Connection, Registry
+from app.clock import utcnow
 
 # WebSocket close code: come back.
 SERVICE_RESTART = 1012
@@ -44,19 +45,27 @@ class Presence:
 class Dispatcher:
     """Finds the process that holds a charger and has it send."""
 
-    def __init__(self, registry: Registry, bus: Bus | None, timeout_s: float) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        bus: Bus | None,
+        timeout_s: float,
+        count: Callable[[str, str], None] = lambda _action, _result: None,
+    ) -> None:
         self.registry, self.bus, self.timeout_s = registry, bus, timeout_s
+        # Told of commands that cannot be sent: their action, and why.
+        self._count = count
 
     def send(self, charger_id: str, action: str, payload: dict[str, Any], timeout_s: float | None) -> Answer:
         """Send a checked command and wait for its answer. Raises the errors of ``errors``."""
-        timeout_s = timeout_s or self.timeout_s
-        connection = self.registry.find(charger_id)
-        if connection is not None:
-            return _answer(self._call(connection, action, payload, timeout_s))
-        if self.bus is None:
-            raise ChargerOffline
-        message = {"charger_id": charger_id, "action": action, "payload": payload, "timeout_s": timeout_s}
-        return _answer(self._elsewhere(charger_id, message))
+        try:
+            outcome = self._outcome(charger_id, action, payload, timeout_s or self.timeout_s)
+        except (ChargerOffline, BusAway) as error:
+            self._count(action, "no connection" if isinstance(error, ChargerOffline) else "bus away")
+            raise
+        if "not_sent" in outcome:
+            self._count(action, "not allowed")
+        return _answer(outcome)
 
     def answers(self, charger_id: str) -> bool:
         """Whether the charger's present socket, on any process, answers a ping."""
@@ -127,6 +136,17 @@ class Dispatcher:
             self.hang_up(charger_id)
             return {}
         return self._call(connection, message["action"], message["payload"], message["timeout_s"])
+
+    def _outcome(
+        self, charger_id: str, action: str, payload: dict[str, Any], timeout_s: float
+    ) -> dict[str, Any]:
+        connection = self.registry.find(charger_id)
+        if connection is not None:
+            return self._call(connection, action, payload, timeout_s)
+        if self.bus is None:
+            raise ChargerOffline
+        message = {"charger_id": charger_id, "action": action, "payload": payload, "timeout_s": timeout_s}
+        return self._elsewhere(charger_id, message)
 
     def _call(
         self, connection: Connection, action: str, payload: dict[str, Any], timeout_s: float
@@ -206,3 +226,8 @@ def connected(charger_ids: Iterable[str]) -> set[str]:
 def presence() -> dict[str, Presence]:
     """Every connected charger."""
     return _dispatcher().presence()
+
+
+def presence_of_one(charger_id: str) -> dict[str, Presence]:
+    """Whether one charger is connected, as ``presence`` tells of all: since when and whence is not asked."""
+    return {id: Presence(utcnow(), "") for id in connected({charger_id})}

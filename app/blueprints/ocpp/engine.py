@@ -17,6 +17,7 @@ from app.blueprints.ocpp.journal import Journal
 from app.blueprints.ocpp.live import Live
 from app.blueprints.ocpp.prepaid import Prepaid
 from app.blueprints.ocpp.registry import Registry
+from app.blueprints.ocpp.tally import Shared
 from app.blueprints.ocpp.vigil import Vigil
 from app.blueprints.ocpp.work import News, Settings
 from app.db import db
@@ -36,7 +37,9 @@ class Engine:
             engine = db.engine
         self.journal = Journal(
             engine,
-            Settings(settings["OCPP_HEARTBEAT_INTERVAL"], settings["OCPP_REQUIRE_RFID"]),
+            Settings(
+                settings["OCPP_HEARTBEAT_INTERVAL"], settings["OCPP_REQUIRE_RFID"], settings["TIME_ZONE"]
+            ),
             on_commit=self._committed,
         )
         self.registry = Registry(
@@ -44,8 +47,11 @@ class Engine:
             settings["OCPP_MAX_CHARGERS_PER_ADDRESS"],
             settings["OCPP_PING_INTERVAL"],
         )
+        self.tally = Shared(self.journal.tally, self.bus, lambda: self.journal.waiting)
         self.prepaid = Prepaid(self.registry, self.bus, self.journal, settings["OCPP_CALL_TIMEOUT"])
-        self.dispatcher = Dispatcher(self.registry, self.bus, settings["OCPP_CALL_TIMEOUT"])
+        self.dispatcher = Dispatcher(
+            self.registry, self.bus, settings["OCPP_CALL_TIMEOUT"], self.journal.tally.command
+        )
         self.central_systems = {"ocpp1.6": CentralSystem(v16)}
         self.registry.on_change = self._presence_changed
         self.vigil = Vigil(self.journal, self.registry)
@@ -66,12 +72,14 @@ class Engine:
         self.bus.present = self.registry.all
         self.bus.details = self._details
         self.bus.start()
+        self.tally.start()
 
     def close(self) -> None:
         """The process ends: send the chargers away and finish what waits. Safe to call twice."""
         self.registry.close_all()
         self.vigil.end()
         self.journal.stop(DRAIN_S)
+        self.tally.close()
         if self.bus is not None:
             self.bus.close()
         self.registry.hang_up()

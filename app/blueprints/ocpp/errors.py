@@ -103,3 +103,18 @@ class SimulatorsExist(DomainError):
                 names=shown,
             )
         )
+
+
+class BooksDiffer(DomainError):
+    """Totals of accounts are not the sums of their rows."""
+
+    status_code = 500
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            ngettext(
+                "%(num)d account differs from its rows: flask accounts verify says how",
+                "%(num)d accounts differ from their rows: flask accounts verify says how",
+                count,
+            )
+        )

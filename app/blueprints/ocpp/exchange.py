@@ -24,6 +24,8 @@ MAX_LOGGED = 20_000
 # Payloads of the standard have five levels.
 MAX_DEPTH = 20
 CHARGING = {"StartTransaction", "MeterValues", "StopTransaction"}
+# How actions are counted that are not served here: there is no end to them.
+OTHER = "other"
 TAGGED = {"Authorize", "StartTransaction", "StopTransaction"}
 
 Handler = Callable[[Work, Any, Any], Any]
@@ -76,11 +78,14 @@ class Exchange:
         """The commit is durable: answer."""
         answer, registration = result
         self._answered(answer)
+        fault = self._incoming.fault
+        self._count("ok" if fault is None else fault.code)
         if registration:
             self._on_boot(registration)
 
     def failed(self, error: BaseException) -> None:
         """It is not known to be stored: the charge point is told so, the cause stays in the log."""
+        self._count(INTERNAL_ERROR)
         fault = wire.ProtocolFault(INTERNAL_ERROR, "the message could not be handled")
         log.error("charger %s: %s failed: %r", self._charger, self._incoming.action, error)
         answer = wire.error_text(self._incoming.id, fault.code, fault.description)
@@ -88,6 +93,10 @@ class Exchange:
             self._answered(answer)
             return
         self._journal.submit(_Note(self._charger, self._incoming, answer, self._answered))
+
+    def _count(self, result: str) -> None:
+        action = self._incoming.action
+        self._journal.tally.message(action if action in self._central_system.routes else OTHER, result)
 
     def _needs(self) -> Needs:
         incoming = self._incoming

@@ -10,8 +10,11 @@ from datetime import UTC, datetime, timedelta
 from flask_babel import gettext, to_utc
 
 from app.blueprints.ocpp.errors import BadParameter
+from app.blueprints.ocpp.services import readings, site
 from app.blueprints.ocpp.services.drivers import Period
 from app.blueprints.ocpp.services.history import Choice
+from app.blueprints.ocpp.services.overview import STATES
+from app.blueprints.ocpp.services.places import Place
 
 PER_PAGE = 200
 MAX_PER_PAGE = 1000
@@ -56,19 +59,62 @@ def search_text(given: Mapping[str, str]) -> str:
     return given.get("q", "").replace("\0", "").strip()[:200]
 
 
+def chargers(given: Mapping[str, str]) -> site.Choice:
+    """Which chargers: ``q``, ``state``, ``connected``, ``located``. Raises ``BadParameter``."""
+    state = given.get("state", "").strip()
+    if state and state not in STATES:
+        raise BadParameter(gettext("state must be one of %(states)s", states=", ".join(STATES)))
+    return site.Choice(
+        search_text(given), state, _switch(given, "connected"), _switch(given, "located") is True
+    )
+
+
 def choice(given: Mapping[str, str]) -> Choice:
     """Which transactions: ``charger``, ``account``, ``since``, ``until``, ``running``.
 
     A day is one in the site's zone, and ``until`` includes it; a time without zone is taken there too.
     Raises ``BadParameter``.
     """
+    since, until = _period(given)
     return Choice(
-        charger=given.get("charger", "").replace("\0", ""),
-        account=given.get("account", "").replace("\0", ""),
-        since=_time(given, "since", end=False),
-        until=_time(given, "until", end=True),
+        charger=_plain(given, "charger"),
+        account=_plain(given, "account"),
+        since=since,
+        until=until,
         running=_switch(given, "running"),
     )
+
+
+def reading_choice(given: Mapping[str, str]) -> readings.Choice:
+    """Which readings: ``charger``, ``transaction``, ``measurand``, and ``since`` and ``until`` as above.
+
+    Raises ``BadParameter``.
+    """
+    since, until = _period(given)
+    return readings.Choice(
+        charger=_plain(given, "charger"),
+        transaction=whole(given, "transaction", 0, highest=2**31 - 1) or None,
+        measurand=_plain(given, "measurand"),
+        since=since,
+        until=until,
+    )
+
+
+def cursor(given: Mapping[str, str]) -> Place | None:
+    """Where a list goes on: a ``next`` that it has told. Raises ``BadParameter``."""
+    text = given.get("cursor", "").strip()
+    found = Place.parse(text)
+    if text and found is None:
+        raise BadParameter(gettext("%(name)s must be the next of an answer", name="cursor"))
+    return found
+
+
+def wants_csv(given: Mapping[str, str]) -> bool:
+    """Whether ``format`` asks for CSV. Raises ``BadParameter``."""
+    text = given.get("format", "").strip().lower()
+    if text not in ("", "json", "csv"):
+        raise BadParameter(gettext("%(name)s must be csv or json", name="format"))
+    return text == "csv"
 
 
 @dataclass(frozen=True)
@@ -100,6 +146,17 @@ class PeriodForm:
     def arguments(self) -> dict[str, str]:
         """For links that keep the period."""
         return {name: text for name, text in (("since", self.since), ("until", self.until)) if text}
+
+
+def _period(given: Mapping[str, str]) -> tuple[datetime | None, datetime | None]:
+    since, until = _time(given, "since", end=False), _time(given, "until", end=True)
+    if since and until and until <= since:
+        raise BadParameter(gettext("until is before since"))
+    return since, until
+
+
+def _plain(given: Mapping[str, str], name: str) -> str:
+    return given.get(name, "").replace("\0", "")
 
 
 def _time(given: Mapping[str, str], name: str, *, end: bool) -> datetime | None:

@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import disk, logs
 from app.blueprints.ocpp.batch import Operation, Outcome, Way, may_be_committed, one_by_one, passing, together
+from app.blueprints.ocpp.tally import Tally
 from app.blueprints.ocpp.work import Needs, News, Settings, Work
 from app.db import is_busy, is_full, write_lock
 
@@ -50,6 +51,7 @@ class Journal:
     def __init__(
         self, engine: Engine, settings: Settings, on_commit: Callable[[News], None] = lambda _news: None
     ) -> None:
+        self.tally = Tally()
         self._engine = engine
         self._settings = settings
         self._on_commit = on_commit
@@ -61,6 +63,11 @@ class Journal:
         self._connection: Connection | None = None
         self._away_since: float | None = None
         self._full_since: float | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many operations wait for their batch."""
+        return len(self._waiting)
 
     def submit(self, operation: Operation) -> None:
         """Queue an operation; ``done`` or ``failed`` is called later, from the journal's own thread."""
@@ -104,11 +111,13 @@ class Journal:
                 return
 
     def _serve(self, operations: list[Operation]) -> None:
+        began = time.perf_counter()
         try:
             outcomes, news = self._write(operations)
         except Exception as error:  # the journal must outlive any batch
             log.exception("a batch of %d was not stored", len(operations), exc_info=error)
             outcomes, news = [Outcome(error=error)] * len(operations), News()
+        self.tally.batch(len(operations), time.perf_counter() - began)
         for operation, outcome in zip(operations, outcomes, strict=True):
             if outcome.error is None:
                 _tell(operation.done, outcome.result)

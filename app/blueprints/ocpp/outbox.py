@@ -42,6 +42,15 @@ class Outgoing:
     answer_text: str = ""
     lost: bool = False
 
+    @property
+    def outcome(self) -> str:
+        """What became of it, in a word or two."""
+        if self.error is not None:
+            return "refused"
+        if self.result is not None:
+            return "answered"
+        return "lost" if self.lost else "no answer"
+
 
 class NotSent(Exception):
     """A command that this charge point must not be sent now; ``reason`` is a sentence."""

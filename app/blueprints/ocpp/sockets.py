@@ -98,6 +98,7 @@ def _serve(engine: Engine, caller: Caller, line: Line) -> None:
         journal.submit(Exchange(charger.id, incoming, answered, central_system, journal, session.booted))
 
     def record(outgoing: Outgoing) -> None:
+        journal.tally.command(outgoing.action, outgoing.outcome)
         journal.submit(OutgoingRecord(charger.id, outgoing))
 
     session = Session(

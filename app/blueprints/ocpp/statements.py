@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, BigInteger, Boolean, Connection, Integer, Numeric, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Connection, Date, Integer, Numeric, Table
 
 from app.db import UTCDateTime
 
@@ -155,6 +155,7 @@ def _postgres_type(type_: Any) -> str:
 
 _POSTGRES_TYPES = (
     (UTCDateTime, "timestamptz"),
+    (Date, "date"),
     (BigInteger, "bigint"),
     (Integer, "integer"),
     (Boolean, "boolean"),

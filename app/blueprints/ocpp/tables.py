@@ -9,6 +9,7 @@ from sqlalchemy import Table
 from app.blueprints.accounts.models import Account
 from app.blueprints.ocpp.models import (
     Charger,
+    ChargerDay,
     Connector,
     MeterReading,
     OcppMessage,
@@ -123,6 +124,14 @@ INSERTS = {
             "charger_id", "connector_id", "transaction_id", "at", "measurand", "value", "unit", "context",
             "phase", "location", "format", "raw_value", "raw_unit",
         ),
+    ),
+    # What a batch adds to the day of a charger.
+    "day": Insert(
+        _table(ChargerDay),
+        ("charger_id", "day", "energy_wh", "sessions"),
+        """ON CONFLICT (charger_id, day) DO UPDATE
+           SET energy_wh = charger_day.energy_wh + excluded.energy_wh,
+               sessions = charger_day.sessions + excluded.sessions""",
     ),
     "refusal": Insert(_table(Refusal), ("at", "charger_id", "id_tag", "action", "status", "reason")),
     "odd_stop": Insert(

@@ -12,6 +12,7 @@ from celery import shared_task
 from flask import current_app
 
 from app import disk, stopping
+from app.blueprints.ocpp.errors import BooksDiffer
 from app.blueprints.ocpp.fleet import job as fleet_job
 from app.blueprints.ocpp.models import OcppMessage, Refusal
 from app.blueprints.ocpp.services import alert_mail, alerts, retention, stale, totals
@@ -42,12 +43,17 @@ def purge_messages() -> int:
 
 @shared_task(name="ocpp.verify_totals", queue="maintenance")
 def verify_totals() -> int:
-    """Hold every account's totals against its rows; write what differs to the log, and return how many do."""
+    """Hold every account's totals against its rows; return how many there are.
+
+    What differs is written to the log, and the run has failed, so that staff see it. Raises ``BooksDiffer``.
+    """
     wrong = 0
     for difference in totals.differences(db.session()):
         log.error("an account's totals are not the sum of its rows: %s", difference)
         wrong += 1
-    return wrong
+    if wrong:
+        raise BooksDiffer(wrong)
+    return totals.count(db.session())
 
 
 @shared_task(name="simulators.run", queue="simulators")
@@ -123,7 +129,8 @@ def _settle(changes: alerts.Changes, *, may_begin: bool = True) -> int:
 
 def _mail_alerts() -> int:
     config, now = current_app.config, utcnow()
-    if not alerts.to_mail(db.session(), now):
+    # Without a mail server letters would pile up, and tell of what has long been over when there is one.
+    if not config["SMTP_HOST"] or not alerts.to_mail(db.session(), now):
         return 0
     with unit_of_work() as work:
         found = alerts.to_mail(work, now)
@@ -135,7 +142,9 @@ def _by_the_rules(function: Callable[[Work], T]) -> T:
     """Run rules in a unit of work of their own: the worker has no journal."""
     config = current_app.config
     with unit_of_work() as session:
-        settings = Settings(config["OCPP_HEARTBEAT_INTERVAL"], config["OCPP_REQUIRE_RFID"])
+        settings = Settings(
+            config["OCPP_HEARTBEAT_INTERVAL"], config["OCPP_REQUIRE_RFID"], config["TIME_ZONE"]
+        )
         work = Work(session.connection(), settings)
         result = function(work)
         work.flush()

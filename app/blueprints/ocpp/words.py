@@ -232,6 +232,11 @@ def energy(energy_wh: int | None) -> str:
     return "" if energy_wh is None else f"{_thousandth(energy_wh, 2)} kWh"
 
 
+def place(latitude: Decimal, longitude: Decimal) -> str:
+    """``25.6866, −100.3161``."""
+    return ", ".join(str(format_decimal(part.normalize(), "#,##0.0#####")) for part in (latitude, longitude))
+
+
 def number(value: Decimal | None) -> str:
     """A reading, without zeros that say nothing."""
     return "" if value is None else str(format_decimal(value.normalize()))
@@ -295,4 +300,5 @@ def for_scripts() -> dict[str, object]:
         "never": gettext("never"),
         "justNow": gettext("just now"),
         "connector": gettext("Connector"),
+        "connectedOf": gettext("%(connected)s of %(all)s", connected="CONNECTED", all="ALL"),
     }

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from app.blueprints.ocpp import tables
 from app.blueprints.ocpp.rows import ChargerRow, TagRow, TransactionRow
 from app.blueprints.ocpp.statements import Dialogue, Rows
-from app.clock import utcnow
+from app.clock import day_of, utcnow
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Settings:
 
     heartbeat_interval_s: int = 300
     require_rfid: bool = False
+    # Of the site's days; empty: the system's.
+    time_zone: str = ""
 
 
 @dataclass(slots=True)
@@ -78,6 +80,8 @@ class Work:
         self._running: dict[int, list[TransactionRow]] = {}
         self._news: dict[int, _ChargerNews] = {}
         self._spent: defaultdict[int, int] = defaultdict(int)
+        # (charger, day) → Wh and sessions that the batch adds.
+        self._days: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
         self._rows: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
         self._keyed: defaultdict[str, dict[Any, tuple[Any, ...]]] = defaultdict(dict)
 
@@ -181,6 +185,12 @@ class Work:
             if tag is not None and tag.account_id == account_id:
                 tag.balance_wh -= energy_wh
 
+    def deliver(self, charger: int, at: datetime, energy_wh: int, sessions: int = 0) -> None:
+        """Add energy (negative takes back) and sessions to the charger's day of that moment."""
+        day = self._days[charger, day_of(at, self.settings.time_zone).isoformat()]
+        day[0] += energy_wh
+        day[1] += sessions
+
     def seen(self, charger: ChargerRow) -> None:
         """Any message refreshes last seen."""
         self._news.setdefault(charger.id, _ChargerNews())
@@ -226,6 +236,8 @@ class Work:
         self._flush_transactions()
         self._flush_chargers()
         exhausted = self._flush_accounts()
+        tables.INSERTS["day"].execute(self.db, [(*key, *day) for key, day in sorted(self._days.items())])
+        self._days.clear()
         for kind, rows in self._rows.items():
             tables.INSERTS[kind].execute(self.db, rows)
         for kind, keyed in self._keyed.items():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Flask, render_template, request
+from flask import Flask, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
-from app import access
+from app import access, pages
 from app.access import ANYONE
 from app.blueprints import DOMAINS, Domain
 from app.blueprints.readme import cli
@@ -33,5 +33,12 @@ def document(domain: str) -> ResponseReturnValue:
 
 
 def init_app(app: Flask) -> None:
-    """Add the command."""
+    """Add the command, and tell of each domain's document."""
     app.cli.add_command(cli.build_readme)
+    pages.tell_of(app, _documents)
+
+
+def _documents() -> list[str]:
+    """Where each domain's README is shown."""
+    found = [domain for domain in DOMAINS if rendering.source(domain).exists()]
+    return [url_for("readme.document", domain=domain) for domain in found]

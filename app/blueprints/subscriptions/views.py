@@ -7,6 +7,8 @@ from flask.typing import ResponseReturnValue
 
 from app import access, clock
 from app.blueprints import Domain
+from app.blueprints.accounts.models import User
+from app.blueprints.accounts.services import audit
 from app.blueprints.subscriptions import forms, services
 from app.blueprints.subscriptions.forms import SubscriptionOrder
 from app.body import body
@@ -41,7 +43,10 @@ def subscribe() -> ResponseReturnValue:
         account = services.get_account(work, order.account_id, _owner_id())
         product = services.get_product(work, order.product_id)
         today = clock.today(current_app.config["TIME_ZONE"])
-        return {"id": services.subscribe(work, account, product, today).id}
+        made = services.subscribe(work, account, product, today)
+        told = audit.changes({}, audit.values(made))
+        audit.record(work, _caller(), "create", made.__tablename__, made.id, told)
+        return {"id": made.id}
 
 
 @bp.get("/list/")
@@ -60,5 +65,10 @@ def list_subscriptions() -> ResponseReturnValue:
 def _owner_id() -> int | None:
     """Whose accounts this caller may use: anybody's (None) with a token and for staff, else their own."""
     who = access.caller()
-    assert who.user is not None  # the guard has let a user pass
-    return None if who.is_staff or who.by_token else who.user.id
+    return None if who.is_staff or who.by_token else _caller().id
+
+
+def _caller() -> User:
+    user = access.caller().user
+    assert isinstance(user, User)  # the guard has let a user pass
+    return user

@@ -9,6 +9,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from app.backup import making, restoring
+from app.config import RUN
 from app.db import db
 from app.domain_error import DomainError
 
@@ -47,7 +48,7 @@ def restore(path: Path, yes: bool) -> None:
         raise click.ClickException(refusal.detail) from refusal
     _say(done)
     if restoring.is_older(settings, manifest):
-        click.echo("It is of an older version: the next start of scripts/run applies the migrations.")
+        click.echo(f"It is of an older version: the next start of {RUN} applies the migrations.")
 
 
 def _say(done: restoring.Restored) -> None:

@@ -27,6 +27,7 @@ from app.access import ANYONE
 from app.blueprints import DOMAINS, Domain
 from app.blueprints.readme.services import rendering
 from app.blueprints.website import api_document, cli, services
+from app.blueprints.website import sitemap as sitemap_file
 from app.blueprints.website.models import SITES_CHANGED
 from app.db import db
 from app.jobs import measures
@@ -110,9 +111,17 @@ def robots() -> ResponseReturnValue:
     hidden = [
         f"{root}{path}" for path in ("/admin/", "/login/", "/logout/", "/language/", "/accounts/", "/healthz")
     ]
-    return Response(
-        "\n".join(["User-agent: *", *(f"Disallow: {path}" for path in hidden), ""]), mimetype="text/plain"
-    )
+    lines = ["User-agent: *", *(f"Disallow: {path}" for path in hidden)]
+    lines.append(f"Sitemap: {current_app.config['PUBLIC_URL']}/sitemap.xml")
+    return Response("\n".join([*lines, ""]), mimetype="text/plain")
+
+
+@bp.get("/sitemap.xml")
+@access.allow(ANYONE)
+def sitemap() -> ResponseReturnValue:
+    """Every public page, in each of its languages, for search engines."""
+    paths = [url.removeprefix(request.root_path) for url in pages.public_pages()]
+    return Response(sitemap_file.written(current_app.config["PUBLIC_URL"], paths), mimetype="application/xml")
 
 
 @bp.get("/favicon.ico")

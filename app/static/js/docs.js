@@ -20,7 +20,8 @@
   SwaggerUIBundle({
     url: place.dataset.document,
     domNode: place,
-    deepLinking: true,
+    deepLinking: false, // its links stand inside of buttons, where nobody can reach them by keyboard
+    onComplete: () => place.querySelector("#servers")?.setAttribute("aria-label", place.dataset.servers),
     defaultModelsExpandDepth: 0, // the list of schemas is long
     validatorUrl: null, // it would ask a server on the internet
     requestInterceptor: prove,

@@ -39,14 +39,14 @@
   }
 
   function addCard(row) {
-    const column = copy("charger");
-    const card = column.querySelector("[data-charger]");
+    const item = copy("charger");
+    const card = item.matches("[data-charger]") ? item : item.querySelector("[data-charger]");
     card.dataset.charger = row.charger_id;
-    if (root.dataset.log) {
-      field(card, "title").href = root.dataset.log.replace("CHARGER", () => encodeURIComponent(row.charger_id));
+    if (root.dataset.page) {
+      field(card, "title").href = root.dataset.page.replace("CHARGER", () => encodeURIComponent(row.charger_id));
     }
     const next = [...cards.keys()].filter((id) => id > row.charger_id).sort()[0];
-    find("cards").insertBefore(column, next === undefined ? null : cards.get(next).closest(".col"));
+    find("items").insertBefore(item, next === undefined ? null : cards.get(next).closest("[data-item]"));
     cards.set(row.charger_id, card);
     find("empty")?.remove();
     return card;
@@ -73,10 +73,12 @@
     field(card, "id").hidden = !row.name;
     setText(field(card, "state"), words.states[row.state] ?? row.state);
     setColour(field(card, "state"), "text-bg-", words.colours[row.state] ?? "secondary");
-    setColour(card, "border-", words.colours[row.state] ?? "secondary");
-    setText(field(card, "total"), row.connectors.length === 1 ? "" : power(row.power_w));
+    if (card.matches(".card")) setColour(card, "border-", words.colours[row.state] ?? "secondary");
+    const total = field(card, "total");
+    setText(total, "unlessSingle" in total.dataset && row.connectors.length === 1 ? "" : power(row.power_w));
+    setText(field(card, "today"), energy(row.energy_today_kwh));
     if (row.last_seen) field(card, "seen").dateTime = row.last_seen;
-    field(card, "connectors").classList.toggle("opacity-50", !row.connected);
+    field(card, "connectors").classList.toggle("charger-away", !row.connected);
     paintConnectors(field(card, "connectors"), row.connectors);
   }
 
@@ -87,28 +89,63 @@
     }
   }
 
-  function summarise() {
-    const rows = [...cards.values()].map((card) => card.row).filter(Boolean);
-    if (!find("summary") || rows.length < cards.size) return;
-    const count = (name, text) => setText(root.querySelector(`[data-count="${name}"]`), String(text));
-    count("all", rows.length);
-    count("connected", rows.filter((row) => row.connected).length);
-    count("charging", rows.filter((row) => row.state === "charging").length);
-    count("power", power(rows.reduce((sum, row) => sum + (row.power_w ?? 0), 0)));
+  function paintSite(site) {
+    const total = (name, text) => {
+      const element = root.querySelector(`[data-total="${name}"]`);
+      if (element) setText(element, text);
+    };
+    total("power", power(site.power_w));
+    total("today", energy(site.energy_today_kwh));
+    total("charging", number(0).format(site.charging));
+    total("connected", words.connectedOf.replace("CONNECTED", number(0).format(site.connected)).replace("ALL", number(0).format(site.chargers)));
   }
 
+  // What the address chooses goes on choosing while chargers change; what is typed chooses among what is here.
   const box = find("filter");
+  const { state, connected } = root.dataset;
+  function isChosen(id, card) {
+    const row = card.row;
+    if (row && ((state && row.state !== state) || (connected && row.connected !== (connected === "1")))) return false;
+    if (!box || !("whole" in root.dataset)) return true;
+    return `${id}\n${field(card, "title").textContent}`.toLowerCase().includes(box.value.trim().toLowerCase());
+  }
   function filter() {
-    const wanted = box.value.trim().toLowerCase();
     let shown = 0;
     for (const [id, card] of cards) {
-      const matches = `${id}\n${field(card, "title").textContent}`.toLowerCase().includes(wanted);
-      card.closest(".col").hidden = !matches;
-      shown += matches;
+      const chosen = isChosen(id, card);
+      card.closest("[data-item]").hidden = !chosen;
+      shown += chosen;
     }
-    find("none").hidden = shown > 0 || !wanted;
+    find("none").hidden = shown > 0 || !find("total");
   }
-  box.addEventListener("input", filter);
+
+  function keepInAddress() {
+    const address = new URL(location.href);
+    const text = box.value.trim();
+    if (text) address.searchParams.set("q", text);
+    else address.searchParams.delete("q");
+    history.replaceState(null, "", address);
+    for (const link of root.querySelectorAll("[data-view]")) {
+      const target = new URL(link.href);
+      if (text) target.searchParams.set("q", text);
+      else target.searchParams.delete("q");
+      link.href = target;
+    }
+  }
+
+  const choosing = find("choosing");
+  // A page of several cannot tell what is on the others: there the server searches.
+  box?.addEventListener("input", () => {
+    if (!("whole" in root.dataset)) return;
+    keepInAddress();
+    filter();
+  });
+  choosing?.addEventListener("change", (event) => event.target.matches("select") && choosing.requestSubmit());
+  // What is empty does not belong into an address.
+  choosing?.addEventListener("submit", () => {
+    for (const input of choosing.elements) input.disabled = input.name !== "" && input.value === "";
+  });
+  addEventListener("pageshow", () => [...(choosing?.elements ?? [])].forEach((input) => (input.disabled = false)));
 
   const live = find("live");
   function setLive(on) {
@@ -124,9 +161,9 @@
     source.addEventListener("chargers", (event) => {
       JSON.parse(event.data).forEach(paint);
       paintTimes();
-      summarise();
       filter();
     });
+    source.addEventListener("site", (event) => paintSite(JSON.parse(event.data)));
     source.addEventListener("error", () => {
       setLive(false);
       // A browser gives up after an answer that is no stream, such as 503.

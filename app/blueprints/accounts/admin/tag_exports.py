@@ -6,19 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from flask import Response, current_app, request, send_file
+from flask import Response, current_app, request
 from flask_admin import expose
 from flask_babel import format_decimal, gettext
 
+from app import downloads
 from app.blueprints.accounts.services import rfids
 from app.db import db
 from app.domain_error import DomainError, NotFound
-from app.spreadsheets import csv_text, workbook
 
 # Tags of a workbook: one of 50,000 takes the web process some two seconds' work, in slices.
 MOST_IN_WORKBOOK = 100_000
 WIDTHS = (24, 30)
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 class TooManyTags(DomainError):
@@ -42,15 +41,13 @@ class TagExports:
         if export_type not in ("csv", "xlsx"):
             raise NotFound("not found")
         count, lines = self._chosen()
-        pieces = _pieces(current_app.app_context, lines)
+        tags = _tags(current_app.app_context, lines)
         if export_type == "csv":
-            headers = {"Content-Disposition": 'attachment; filename="rfids.csv"'}
-            return Response(csv_text(rfids.HEADER, pieces), mimetype="text/csv", headers=headers)
+            return downloads.csv_file("rfids", rfids.HEADER, tags)
         if count > MOST_IN_WORKBOOK:
             raise TooManyTags
         db.session.remove()  # nobody keeps a database connection while the workbook is made
-        file = workbook("RFID", rfids.HEADER, pieces, WIDTHS)
-        return send_file(file, mimetype=XLSX, as_attachment=True, download_name="rfids.xlsx")
+        return downloads.xlsx_file("rfids", rfids.HEADER, tags, title="RFID", widths=WIDTHS)
 
     def _chosen(self) -> tuple[int, rfids.Lines]:
         """How many tags the list's search and filters choose, and the question that finds them."""
@@ -60,9 +57,9 @@ class TagExports:
         return count, rfids.as_lines(query.enable_eagerloads(False).statement)
 
 
-def _pieces(
+def _tags(
     context: Callable[[], AbstractContextManager[Any]], lines: rfids.Lines
-) -> Iterator[list[tuple[str, str, bool]]]:
+) -> Iterator[tuple[str, str, bool]]:
     """Every line, read in pieces; no database connection is kept between them."""
     after = ""
     while True:
@@ -71,5 +68,5 @@ def _pieces(
             db.session.remove()
         if not piece:
             return
-        yield piece
+        yield from piece
         after = piece[-1][0]

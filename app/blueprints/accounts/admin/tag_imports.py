@@ -17,7 +17,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import FileField, Form, ValidationError
 
-from app import doorbell
+from app import doorbell, downloads
 from app.admin_base import StaffView
 from app.blueprints.accounts import tag_sentences, tasks
 from app.blueprints.accounts.admin.picking import staff
@@ -27,7 +27,6 @@ from app.blueprints.accounts.services import tag_imports
 from app.clock import utcnow
 from app.db import UnitOfWork, db
 from app.domain_error import NotFound
-from app.spreadsheets import csv_text
 
 # Bad lines in one piece of the download.
 PIECE = 500
@@ -180,11 +179,10 @@ class TagImportAdmin(StaffView):
         """Every bad line of a file, as CSV."""
         row = self._asked_for()
         report = tag_imports.report_of(db.session(), row)
-        headers = {"Content-Disposition": f'attachment; filename="problems-{row.id}.csv"'}
+        name = f"problems-{row.id}"
         db.session.remove()  # nobody keeps a database connection while a file is sent
-        pieces = _problems(report, current_app.app_context, get_locale())
-        header = [gettext("line"), gettext("reason")]
-        return Response(csv_text(header, pieces), mimetype="text/csv", headers=headers)
+        lines = _problems(report, current_app.app_context, get_locale())
+        return downloads.csv_file(name, [gettext("line"), gettext("reason")], lines)
 
     # Deciding
 
@@ -269,10 +267,10 @@ def _progress(row: TagImport) -> str:
 
 def _problems(
     report: bytes | None, context: Callable[[], AbstractContextManager[Any]], language: Any
-) -> Iterator[list[tuple[Any, str]]]:
+) -> Iterator[tuple[Any, str]]:
     """Number and reason of each bad line, in the language of a request that has ended by then."""
     lines = tag_imports.bad_lines(report)
     while batch := list(islice(lines, PIECE)):
         with context(), force_locale(language):
             piece = [(line.number or "", line.reason) for line in batch]
-        yield piece
+        yield from piece

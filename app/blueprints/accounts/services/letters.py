@@ -7,14 +7,14 @@ from flask_babel import force_locale, gettext
 from app.blueprints.accounts.models import User
 from app.blueprints.accounts.services import links
 from app.blueprints.accounts.services.links import Issuer, Kind
-from app.language import LANGUAGES
+from app.language import LANGUAGES, locale_of
 from app.mail import Letter
 
 
 def invitation(issuer: Issuer, user: User, link: str) -> Letter:
     """To somebody who is to choose their first password."""
     language = _language(issuer, user)
-    with force_locale(language):
+    with force_locale(locale_of(language)):
         subject = gettext("Your login at {site}")
         body = gettext(
             "Hello {username},\n\n"
@@ -29,7 +29,7 @@ def invitation(issuer: Issuer, user: User, link: str) -> Letter:
 def password_reset(issuer: Issuer, user: User, link: str) -> Letter:
     """To somebody who has forgotten their password, or of whom somebody else says so."""
     language = _language(issuer, user)
-    with force_locale(language):
+    with force_locale(locale_of(language)):
         subject = gettext("A new password at {site}")
         body = gettext(
             "Hello {username},\n\n"

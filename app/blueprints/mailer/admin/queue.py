@@ -217,9 +217,7 @@ class MailAdmin(StaffView):
         if request.method == "GET":
             sent = queueing.count(db.session(), SENT, MANY)
             return self.render("mailer/admin/purge.html", sent=sent, many=MANY)
-        purged = purge_sent()
-        with unit_of_work() as work:
-            audit.record(work, _staff(), "purge", QueuedEmail.__tablename__, "", {"purged": purged})
+        purged = purge_sent(_staff())
         flash(ngettext("%(num)d mail purged.", "%(num)d mails purged.", purged), "success")
         return redirect(self.get_url(".index_view"))
 

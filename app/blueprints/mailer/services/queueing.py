@@ -96,6 +96,12 @@ def count(work: UnitOfWork, state: str, most: int) -> int:
     return work.scalar(select(func.count()).select_from(some)) or 0
 
 
+def count_by_state(work: UnitOfWork) -> dict[str, int]:
+    """State → mails in it; states without any are left out."""
+    found = work.execute(select(QueuedEmail.state, func.count()).group_by(QueuedEmail.state))
+    return {state: count for state, count in found}
+
+
 def _written(work: UnitOfWork, letter: mail.Letter) -> QueuedEmail:
     own = Texts(letter.subject, letter.body)
     template = find_template(work, letter.template, letter.language)

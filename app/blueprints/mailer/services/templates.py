@@ -11,6 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app import mail
+from app.blueprints.accounts.models import User
+from app.blueprints.accounts.services import audit
 from app.blueprints.mailer.errors import BadTemplate, IncompleteTemplate, InvalidTemplate, MissingPlaceholder
 from app.blueprints.mailer.models import LONGEST_NAME, LONGEST_SUBJECT, EmailTemplate
 from app.blueprints.mailer.services import placeholders
@@ -95,10 +97,12 @@ def known_placeholders(name: str) -> tuple[str, ...] | None:
     return mail.PLACEHOLDERS.get(name) or mail.PLACEHOLDERS.get(name.rpartition(".")[0])
 
 
-def save_template(work: UnitOfWork, *, name: str, subject: str, body: str, html: str = "") -> int:
+def save_template(
+    work: UnitOfWork, *, name: str, subject: str, body: str, html: str = "", by: User | None = None
+) -> int:
     """Make a template, or put another in place of the one of this name. Return its id.
 
-    One statement, so that two that save at once make one row.
+    One statement, so that two that save at once make one row. What changes is in the audit trail.
     Raises ``BadTemplate`` or ``IncompleteTemplate``.
     """
     name = checked_name(name)
@@ -106,10 +110,17 @@ def save_template(work: UnitOfWork, *, name: str, subject: str, body: str, html:
     kept = {part: checked_part(part, text, name) for part, text in texts.items()}
     if not kept["subject"].strip() or not kept["body"].strip():
         raise IncompleteTemplate
+    named = select(EmailTemplate).where(EmailTemplate.name == name).execution_options(populate_existing=True)
+    known = work.scalar(named.with_for_update())
+    before = audit.values(known) if known else {}
     dialect = postgresql if work.get_bind().dialect.name == "postgresql" else sqlite
     statement = dialect.insert(EmailTemplate).values(name=name, **kept)
     upsert = statement.on_conflict_do_update(index_elements=[EmailTemplate.name], set_=kept)
-    return work.execute(upsert.returning(EmailTemplate.id)).scalar_one()
+    work.execute(upsert)
+    saved = work.scalars(named).one()
+    if changed := audit.changes(before, audit.values(saved)):
+        audit.record(work, by, "update" if known else "create", saved.__tablename__, saved.id, changed)
+    return saved.id
 
 
 def get_template(work: UnitOfWork, template_id: int) -> EmailTemplate:

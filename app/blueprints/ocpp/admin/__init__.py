@@ -8,6 +8,7 @@ from app.admin_base import StaffPage, StaffView
 from app.blueprints.ocpp.admin.alerts import AlertAdmin
 from app.blueprints.ocpp.admin.authorization import AuthorizationPage
 from app.blueprints.ocpp.admin.chargers import ChargerAdmin
+from app.blueprints.ocpp.admin.labels import LabelsPage
 from app.blueprints.ocpp.admin.records import (
     ConnectorAdmin,
     MeterReadingAdmin,
@@ -53,4 +54,5 @@ def views() -> list[StaffView | StaffPage]:
             for kind, model, endpoint, name in kinds
         ),
         AuthorizationPage(lazy_gettext("Test authorization"), category, "authorization"),
+        LabelsPage(lazy_gettext("QR labels"), category, "qr_labels"),
     ]

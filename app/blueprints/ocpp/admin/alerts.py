@@ -12,7 +12,8 @@ from markupsafe import Markup
 from sqlalchemy.orm import joinedload
 
 from app.blueprints.ocpp import words
-from app.blueprints.ocpp.admin.bases import History, ReadOnly, caller_id, link_to_charger, of_charger
+from app.blueprints.ocpp.admin.bases import History, ReadOnly, caller_id, link_to_charger
+from app.blueprints.ocpp.admin.filters import of_charger
 from app.blueprints.ocpp.models import Alert
 from app.clock import utcnow
 from app.db import UnitOfWork

@@ -1,14 +1,12 @@
-"""What the staff screens of ocpp share: tables that nobody edits, and a charger's rows by index."""
+"""What the staff screens of ocpp share: tables that nobody edits."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from flask import url_for
-from flask_admin.contrib.sqla.filters import BaseSQLAFilter
 from flask_babel import lazy_gettext
 from markupsafe import Markup
-from sqlalchemy import select
 
 from app import access
 from app.admin_base import StaffView
@@ -20,24 +18,6 @@ def caller_id() -> int:
     user = access.caller().user
     assert user is not None  # StaffView lets nobody else in
     return user.id
-
-
-class OfCharger(BaseSQLAFilter):
-    """The rows of the charger with this id."""
-
-    def apply(self, query: Any, value: str, alias: Any = None) -> Any:
-        """Compare primary keys, so that the index on them serves."""
-        charger = select(Charger.id).where(Charger.charger_id == value.strip()).scalar_subquery()
-        return query.filter(self.get_column(alias) == charger)
-
-    def operation(self) -> Any:
-        """Its word in the filter's menu."""
-        return lazy_gettext("equals")
-
-
-def of_charger(column: Any) -> OfCharger:
-    """The filter for a model's ``charger_id`` column."""
-    return OfCharger(column, lazy_gettext("Charger"))
 
 
 def link_to_charger(charger: Charger) -> Markup:

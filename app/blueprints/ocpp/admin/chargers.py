@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import current_app, flash, g, redirect, url_for
+from flask import after_this_request, current_app, flash, g, redirect, url_for
 from flask_admin import expose
 from flask_babel import gettext, lazy_gettext
 from markupsafe import Markup
@@ -14,10 +14,12 @@ from werkzeug.wrappers import Response
 from wtforms import BooleanField, Form, PasswordField, SelectField
 from wtforms.validators import Length, NumberRange, Optional
 
+from app import maps
 from app.admin_base import StaffView
 from app.blueprints.ocpp import dispatch, words
 from app.blueprints.ocpp.admin.commands import Commands
 from app.blueprints.ocpp.admin.forms import COMMANDS, is_charger_id, is_object
+from app.blueprints.ocpp.admin.labels import Labels
 from app.blueprints.ocpp.models import (
     Alert,
     Charger,
@@ -27,7 +29,8 @@ from app.blueprints.ocpp.models import (
     Transaction,
     UnknownTag,
 )
-from app.blueprints.ocpp.services import keys, overview
+from app.blueprints.ocpp.services import keys, landing, overview
+from app.blueprints.qrcodes import pictures
 from app.db import UnitOfWork, db
 from app.domain_error import DomainError
 
@@ -74,16 +77,19 @@ def _last_seen(_view: Any, _context: Any, charger: Charger, _name: str) -> str:
 
 
 def _links(_view: Any, _context: Any, charger: Charger, _name: str) -> Markup:
-    return Markup('<a href="{}">{}</a> · <a href="{}">{}</a>').format(
+    return Markup('<a href="{}">{}</a> · <a href="{}">{}</a> · <a href="{}">{}</a>').format(
         url_for("ocpp.log", charger_id=charger.charger_id), gettext("Log"),
         url_for("ocpp.dashboard", q=charger.charger_id), gettext("Dashboard"),
+        url_for("ocpp.landing_page", charger_id=charger.charger_id), gettext("Landing page"),
     )  # fmt: skip
 
 
-class ChargerAdmin(Commands, StaffView):
+class ChargerAdmin(Labels, Commands, StaffView):
     """Chargers make themselves when they connect; staff adjust them, or announce them beforehand."""
 
     details_template = "ocpp/admin/charger.html"
+    create_template = "ocpp/admin/charger_create.html"
+    edit_template = "ocpp/admin/charger_edit.html"
     column_list = (
         "charger_id", "name", "state", "connected", "last_seen", "registration_status", "require_rfid",
         "links",
@@ -192,6 +198,7 @@ class ChargerAdmin(Commands, StaffView):
                 field.populate_obj(row, name)
         row.name = row.name or ""
         row.config = form.config.data or {}
+        landing.link(work, [row], current_app.config["PUBLIC_URL"])
         if form.auth_key.data:
             row.auth_key_hash = keys.hashed(form.auth_key.data)
         elif "clear_key" in form and form.clear_key.data:
@@ -220,6 +227,7 @@ class ChargerAdmin(Commands, StaffView):
         if g.pop("judged_anew", False):
             dispatch.hang_up(model.charger_id)
         current_app.extensions["ocpp"].live.touch({model.charger_id})
+        pictures.make(model.qr)
 
     def get_list(self, *args: Any, **options: Any) -> Any:
         """The rows of a page, with their present state read at once."""
@@ -231,9 +239,12 @@ class ChargerAdmin(Commands, StaffView):
         return count, chargers
 
     def render(self, template: str, **kwargs: Any) -> Any:
-        """A charger's page shows more than its columns."""
+        """A charger's page shows more than its columns, its form a map."""
         if template == self.details_template:
             kwargs |= self._around(kwargs["model"])
+        elif template in (self.create_template, self.edit_template):
+            kwargs |= {"tiles": maps.tiles_url(), "centre": maps.CENTRE}
+            after_this_request(maps.show_tiles)
         return super().render(template, **kwargs)
 
     @expose("/named/<charger_id>/")

@@ -7,15 +7,16 @@ from typing import Any
 
 from flask import flash, g
 from flask_admin.actions import action
-from flask_admin.contrib.sqla.filters import BaseSQLAFilter
 from flask_babel import gettext, lazy_gettext, ngettext
 from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from app.blueprints.accounts.models import Account, User
+from app.blueprints.accounts.models import Account
 from app.blueprints.ocpp import orders, words
-from app.blueprints.ocpp.admin.bases import History, ReadOnly, caller_id, link_to_charger, of_charger
+from app.blueprints.ocpp.admin.bases import History, ReadOnly, caller_id, link_to_charger
+from app.blueprints.ocpp.admin.csv_links import CsvLinks
+from app.blueprints.ocpp.admin.filters import OfAccount, of_charger
 from app.blueprints.ocpp.models import (
     Charger,
     Connector,
@@ -54,21 +55,10 @@ class ConnectorAdmin(ReadOnly):
     }
 
 
-class OfAccount(BaseSQLAFilter):
-    """The rows on the account of the user with this name."""
-
-    def apply(self, query: Any, value: str, alias: Any = None) -> Any:
-        """Compare primary keys, so that the index on them serves."""
-        account = select(Account.id).join(User).where(User.username == value.strip()).scalar_subquery()
-        return query.filter(self.get_column(alias) == account)
-
-    def operation(self) -> Any:
-        """Its word in the filter's menu."""
-        return lazy_gettext("equals")
-
-
-class TransactionAdmin(History):
+class TransactionAdmin(CsvLinks, History):
     """Charging sessions; one whose charger never ends it can be closed."""
+
+    csv_endpoint = "ocpp.transactions_list"
 
     column_list = (
         "id", "charger", "connector_id", "id_tag", "account", "energy_kwh", "started_at", "stopped_at",
@@ -126,8 +116,10 @@ class TransactionAdmin(History):
             flash(ngettext("%(num)d transaction closed.", "%(num)d transactions closed.", closed), "success")
 
 
-class MeterReadingAdmin(History):
+class MeterReadingAdmin(CsvLinks, History):
     """Every sampled value."""
+
+    csv_endpoint = "ocpp.readings_list"
 
     can_view_details = False
     column_display_actions = False

@@ -13,7 +13,8 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from app.blueprints.accounts.models import RFID
-from app.blueprints.ocpp.admin.bases import History, ReadOnly, caller_id, of_charger
+from app.blueprints.ocpp.admin.bases import History, ReadOnly, caller_id
+from app.blueprints.ocpp.admin.filters import of_charger
 from app.blueprints.ocpp.admin.forms import Resolution
 from app.blueprints.ocpp.models import OddStop, UnknownTag
 from app.blueprints.ocpp.services import adoption

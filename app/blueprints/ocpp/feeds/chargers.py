@@ -1,17 +1,19 @@
-"""The dashboard's live updates: the public rows of the chargers on each viewer's page, as they change."""
+"""Live updates of the dashboard and of landing pages: each viewer's chargers, and the site's totals."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from flask import Flask
+from flask import Flask, current_app
 
+from app import clock
 from app.blueprints.ocpp import dispatch, live
 from app.blueprints.ocpp.feeds.streams import Audience, Stream
-from app.blueprints.ocpp.services import overview
+from app.blueprints.ocpp.services import days, overview, site
+from app.blueprints.ocpp.services.site import Choice
 from app.db import db
 
 # Event streams of the dashboard that one process serves at a time.
@@ -21,44 +23,63 @@ CHARGERS_AT_ONCE = 500
 # Seconds after which every charger that somebody looks at is read again: heartbeats are no change worth
 # telling at once, and a process that dies tells nobody that its chargers have gone.
 REFRESH_S = 15.0
+# Part of the time that may be spent on adding up the whole site.
+TOTALS_PART = 0.1
+# Among the things that a viewer is told of, the site: no charger has this id.
+SITE = ""
 
 
 class Row(NamedTuple):
-    """A charger's public row as JSON, and the text in which a query finds it."""
+    """A charger's public row as JSON, and what it is chosen by."""
 
     text: str
     searched: str
+    state: str
+    connected: bool
 
 
 Rows = dict[str, Row]
 
 
 class Viewer(Stream):
-    """One page of the dashboard that somebody looks at."""
+    """One page of chargers, or of a charger, that somebody looks at."""
 
     event = "chargers"
 
-    def __init__(self, query: str, closing: Callable[[], bool]) -> None:
+    def __init__(self, closing: Callable[[], bool], choice: Choice | None = None) -> None:
         super().__init__(closing)
-        self._query = query.casefold()
-        # Whether chargers that are new and match the query belong to this page.
+        self._choice = choice or Choice()
+        # Whether this page shows what the whole site adds up to; others must not learn it.
+        self.sees_site = False
+        # Whether chargers that are newly chosen belong to this page.
         self.takes_new = False
         self.known: set[str] = set()
 
-    def begin(self, rows: Rows, *, takes_new: bool) -> None:
-        """Start with a page of chargers."""
-        self.takes_new = takes_new
+    def begin(self, rows: Rows, totals: str | None = None, *, takes_new: bool = False) -> None:
+        """Start with a page of chargers; with the site's totals, if this page shows them."""
+        self.takes_new, self.sees_site = takes_new, totals is not None
         self.known = self.known | rows.keys()
-        self.start({charger_id: row.text for charger_id, row in rows.items()})
+        news = {charger_id: row.text for charger_id, row in rows.items()}
+        self.start(news if totals is None else {SITE: totals} | news)
 
     def offer(self, rows: Rows) -> None:
         """Take what this viewer looks at."""
         mine = rows.keys() & self.known
         if self.takes_new:
-            mine |= {charger_id for charger_id, row in rows.items() if self._query in row.searched}
+            mine |= {
+                charger_id
+                for charger_id, row in rows.items()
+                if self._choice.takes(row.searched, row.state, row.connected)
+            }
         if mine:
             self.known = self.known | mine
             self.tell({charger_id: rows[charger_id].text for charger_id in mine})
+
+    def events(self, news: Mapping[str, str]) -> str:
+        """The site for itself, then the chargers."""
+        rows = {thing: text for thing, text in news.items() if thing != SITE}
+        site = self.written_event("site", news[SITE]) if SITE in news else ""
+        return site + (super().events(rows) if rows else "")
 
 
 class Feed(Audience[Viewer]):
@@ -74,6 +95,7 @@ class Feed(Audience[Viewer]):
         """Tell each viewer what changes on their page."""
         told: dict[str, str] = {}
         refreshed, told_to = time.monotonic(), set[Viewer]()
+        totals = _Totals()
         for changed in live.changes():
             if self.idle():
                 return
@@ -90,6 +112,41 @@ class Feed(Audience[Viewer]):
             told.update((id, row.text) for id, row in rows.items())
             for viewer in viewers:
                 viewer.offer(rows)
+            if changed or refreshed > totals.added_up:
+                totals.tell([viewer for viewer in viewers if viewer.sees_site])
+
+
+class _Totals:
+    """The whole site, added up when there is time for it."""
+
+    def __init__(self) -> None:
+        self.added_up = 0.0
+        self._not_before = 0.0
+        self._told = ""
+
+    def tell(self, viewers: list[Viewer]) -> None:
+        """Tell what has changed."""
+        began = time.monotonic()
+        if not viewers or began < self._not_before:
+            return
+        self.added_up = began
+        try:
+            text = site_now()
+        finally:
+            db.session.remove()
+        now = time.monotonic()
+        self._not_before = now + (now - began) / TOTALS_PART
+        if text != self._told:
+            self._told = text
+            for viewer in viewers:
+                viewer.tell({SITE: text})
+
+
+def site_now() -> str:
+    """The whole site as it is sent."""
+    work = db.session()
+    today = clock.today(current_app.config["TIME_ZONE"])
+    return json.dumps(site.totals(work, site.glance(work, dispatch.presence()), today).told())
 
 
 def load(charger_ids: set[str]) -> Rows:
@@ -105,13 +162,23 @@ def load(charger_ids: set[str]) -> Rows:
 
 def rows_of(chargers: Iterable[overview.Overview]) -> Rows:
     """Public rows as they are sent."""
+    chargers = list(chargers)
+    today_wh = today_of(chargers)
     return {
         row.charger.charger_id: Row(
-            json.dumps(overview.public(row), ensure_ascii=True),
-            f"{row.charger.charger_id}\n{row.charger.name}".casefold(),
+            json.dumps(overview.public(row, today_wh.get(row.charger.charger_id, 0)), ensure_ascii=True),
+            f"{row.charger.charger_id}\n{row.charger.name}",
+            row.state,
+            row.connected,
         )
         for row in chargers
     }
+
+
+def today_of(chargers: Iterable[overview.Overview]) -> dict[str, int]:
+    """The Wh that each has delivered today."""
+    today = clock.today(current_app.config["TIME_ZONE"])
+    return days.energies(db.session(), [row.charger for row in chargers], today)
 
 
 def feed_of(app: Flask) -> Feed:

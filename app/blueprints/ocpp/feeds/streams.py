@@ -72,6 +72,15 @@ class Stream:
         """What one event carries: a JSON array."""
         return f"[{','.join(news)}]"
 
+    def events(self, news: Mapping[str, str]) -> str:
+        """What there is to read, as events."""
+        return self.written_event(self.event, self.written(list(news.values())))
+
+    @staticmethod
+    def written_event(name: str, text: str) -> str:
+        """One event."""
+        return f"event: {name}\ndata: {text}\n\n"
+
     def read(self) -> Iterator[str]:
         """The stream, in the format of server-sent events."""
         now = time.monotonic()
@@ -81,18 +90,18 @@ class Stream:
             news = self._take()
             now = time.monotonic()
             if news:
-                yield f"event: {self.event}\ndata: {self.written(news)}\n\n"
+                yield self.events(news)
             elif now - silent_since > KEEP_ALIVE_S:
                 yield ": still here\n\n"
             else:
                 continue
             silent_since = now
 
-    def _take(self) -> list[str]:
+    def _take(self) -> dict[str, str]:
         with self._changed:
             if not self._news and not self._ended:
                 self._changed.wait(LOOK_UP_S)
-            return [self._news.pop(thing) for thing in list(self._news)[:THINGS_PER_EVENT]]
+            return {thing: self._news.pop(thing) for thing in list(self._news)[:THINGS_PER_EVENT]}
 
 
 Looker = TypeVar("Looker", bound=Stream)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Numeric, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Numeric,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app.blueprints.qrcodes.models import QRLink
 from app.clock import utcnow
 from app.db import Base, Timestamp, UTCDateTime
 
@@ -39,6 +50,8 @@ class Charger(Base):
     auth_key_hash: Mapped[str] = mapped_column(String(160), default="")
     latitude: Mapped[Decimal | None] = mapped_column(Numeric(9, 6))
     longitude: Mapped[Decimal | None] = mapped_column(Numeric(9, 6))
+    # To its landing page; None until staff save the charger, or somebody looks at that page.
+    qr_id: Mapped[int | None] = mapped_column(ForeignKey("qr_link.id"), index=True)
     # What Boot told, whole.
     boot: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     vendor: Mapped[str] = mapped_column(Text, default="")
@@ -52,10 +65,14 @@ class Charger(Base):
     last_seen: Mapped[datetime | None] = mapped_column(UTCDateTime)
     last_heartbeat: Mapped[datetime | None] = mapped_column(UTCDateTime)
     last_meter_values: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    # Its answer to the newest GetConfiguration that asked for everything; secrets are masked.
+    reported_config: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    reported_config_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     firmware_status: Mapped[str] = mapped_column(String(40), default="")
     diagnostics_status: Mapped[str] = mapped_column(String(40), default="")
     created_at: Mapped[Timestamp] = mapped_column(default=utcnow)
 
+    qr: Mapped[QRLink | None] = relationship()
     connectors: Mapped[list[Connector]] = relationship(
         back_populates="charger", order_by="Connector.connector_id"
     )
@@ -86,3 +103,21 @@ class Connector(Base):
     measured_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     charger: Mapped[Charger] = relationship(back_populates="connectors")
+
+
+class ChargerDay(Base):
+    """What a charger delivered on one day of the site's zone: a running total, so that today asks no history.
+
+    The days of a charger add up to the energy of its transactions. A correction counts on the day that it
+    speaks of, which may then have less than nothing.
+    """
+
+    __tablename__ = "charger_day"
+    # The whole site's day.
+    __table_args__ = (Index("ix_charger_day_day", "day"),)
+
+    charger_id: Mapped[int] = mapped_column(ForeignKey("charger.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    energy_wh: Mapped[int] = mapped_column(BigInteger, default=0)
+    # Transactions that began on this day, refused ones left out.
+    sessions: Mapped[int] = mapped_column(default=0)

@@ -7,42 +7,24 @@ from typing import Any
 
 from app import access
 from app.blueprints.ocpp import forms
-from app.blueprints.ocpp.errors import BadParameter
 from app.blueprints.ocpp.feeds.chargers import Viewer
 from app.blueprints.ocpp.feeds.streams import TooManyViewers
 from app.blueprints.ocpp.openapi import commands as openapi_commands
+from app.blueprints.ocpp.openapi import history as openapi_history
+from app.blueprints.ocpp.openapi import landing as openapi_landing
 from app.blueprints.ocpp.openapi import my as openapi_my
+from app.blueprints.ocpp.openapi.paging import PAGING, WRONG_PAGE
 from app.blueprints.ocpp.openapi.schemas import EXAMPLES, SCHEMAS
-from app.blueprints.ocpp.services import history
+from app.blueprints.ocpp.services.overview import STATES
 from app.domain_error import DomainError, NotFound
 from app.openapi_base import Fragment, Node, answer, array, in_path, in_query, of, record, ref, refusals
 
 CHARGER_ID = in_path("charger_id", "The id that the charger connects with.", of("string", examples=["SIM1"]))
-TRANSACTION_ID = in_path(
-    "transaction_id", "The id that the charger was given.", of("integer", minimum=0, examples=[17])
-)
-PAGE = of("integer", minimum=1, maximum=forms.MAX_PAGE, default=1)
-PER_PAGE = of("integer", minimum=1, maximum=forms.MAX_PER_PAGE, default=forms.PER_PAGE)
-PAGING = [
-    in_query("page", "Which page; they count from 1.", PAGE),
-    in_query("per_page", "Length of a page.", PER_PAGE),
-]
 SEARCH = in_query("q", "Only chargers whose id or name contains this.", of("string", maxLength=200))
-FORMAT = in_query("format", "`csv` answers a CSV file.", of("string", enum=["csv"]))
-DAY = {"anyOf": [of("string", format="date"), of("string", format="date-time")]}
-FILTERS = [
-    in_query("charger", "Only this charger's.", of("string")),
-    in_query("account", "Only this account's: its id, or its user's name.", of("string")),
-    in_query("since", "Only those that began at or after this day or time.", DAY),
-    in_query("until", "Only those that began before this time, or not after this day.", DAY),
-    in_query("running", "Only running ones (1), or only ended ones (0).", of("string", enum=["1", "0"])),
-]
-WRONG_PAGE = BadParameter(f"page must be a whole number from 1 to {forms.MAX_PAGE}")
-WRONG_TIME = BadParameter("since must be a day or a time, such as 2026-01-31 or 2026-01-31T08:00:00Z")
-
-
-class StoppedAlready(DomainError):
-    """The transaction has an end."""
+STATE = in_query("state", "Only chargers in this state.", of("string", enum=list(STATES)))
+CONNECTED = in_query(
+    "connected", "Only connected ones (1), or only the others (0).", of("string", enum=["1", "0"])
+)
 
 
 def fragment(settings: Mapping[str, Any]) -> Fragment:
@@ -55,15 +37,16 @@ def fragment(settings: Mapping[str, Any]) -> Fragment:
             "/ocpp/chargers/{charger_id}/action/": {
                 "post": {"parameters": [CHARGER_ID], **openapi_commands.operation()}
             },
-            "/ocpp/transactions/": {"get": _transactions()},
-            "/ocpp/transactions/{transaction_id}/": {"get": _transaction()},
-            "/ocpp/transactions/{transaction_id}/close/": {"post": _close()},
+            **openapi_history.paths(),
             "/ocpp/alerts/": {"get": _alerts()},
             "/ocpp/events/": {"get": _events(public=settings["PUBLIC_DASHBOARD"])},
+            **openapi_landing.paths(),
             **openapi_my.paths(),
         },
         schemas={
             **SCHEMAS,
+            **openapi_history.SCHEMAS,
+            **openapi_landing.SCHEMAS,
             **openapi_my.SCHEMAS,
             **openapi_commands.schemas(settings["OCPP_CALL_TIMEOUT"]),
         },
@@ -104,50 +87,6 @@ def _charger() -> Node:
     }
 
 
-def _transactions() -> Node:
-    listed = record(
-        {
-            "transactions": array(ref("Transaction")),
-            "page": of("integer"),
-            "per_page": of("integer"),
-            "more": of("boolean", "Whether another page follows."),
-        }
-    )
-    example = {
-        "transactions": [EXAMPLES["Transaction"]],
-        "page": 1,
-        "per_page": forms.PER_PAGE,
-        "more": False,
-    }
-    found = answer("A page of transactions, newest first.", listed, example=example)
-    return {
-        "description": "A day is one in the site's zone; a time without zone is taken there too. "
-        "As CSV, all that the filters choose comes at once, unless `page` asks for one page.",
-        "parameters": [*FILTERS, *PAGING, FORMAT],
-        "responses": {"200": _or_csv(found), **refusals(WRONG_TIME, WRONG_PAGE)},
-    }
-
-
-def _transaction() -> Node:
-    found = answer("The transaction.", ref("Transaction"), example=EXAMPLES["Transaction"])
-    return {
-        "parameters": [TRANSACTION_ID, FORMAT],
-        "responses": {"200": _or_csv(found), **refusals(NotFound("not found"))},
-    }
-
-
-def _close() -> Node:
-    example = EXAMPLES["Transaction"] | {"stop_reason": "Other", "flags": ["closed_by_staff"]}
-    return {
-        "description": "Nothing is sent to the charger; `remote_stop` asks it to stop.",
-        "parameters": [TRANSACTION_ID],
-        "responses": {
-            "200": answer("The transaction, ended.", ref("Transaction"), example=example),
-            **refusals(NotFound("not found"), StoppedAlready("the transaction has stopped already")),
-        },
-    }
-
-
 def _alerts() -> Node:
     counts = {kind: of("integer") for kind in ("silent", "fault", "disk")}
     listed = record(
@@ -170,9 +109,10 @@ def _events(*, public: bool) -> Node:
     return {
         "security": [{}] if public else [{"session": []}],
         "description": "Server-sent events for the dashboard, of one page of chargers. Each event `chargers` "
-        "carries a JSON array of `PublicCharger` (see the schemas): first all, then those that have changed. "
+        "carries a JSON array of `PublicCharger` (see the schemas): first all, then those that have changed; "
+        "each event `site` carries `SiteTotals`, whatever the filters choose. "
         f"The stream ends after {Viewer.lasts_s / 60:.0f} minutes; come again.",
-        "parameters": [*PAGING, SEARCH],
+        "parameters": [*PAGING, SEARCH, STATE, CONNECTED],
         "responses": {
             "200": answer(
                 "The stream.", of("string"), media="text/event-stream",
@@ -181,8 +121,3 @@ def _events(*, public: bool) -> Node:
             **refusals(*errors),
         },
     }  # fmt: skip
-
-
-def _or_csv(response: Node) -> Node:
-    line = of("string", f"The first line names the columns: {', '.join(history.COLUMNS)}.")
-    return {**response, "content": {**response["content"], "text/csv": {"schema": line}}}

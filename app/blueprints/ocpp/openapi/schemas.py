@@ -87,29 +87,6 @@ CHARGER_IN_DETAIL = record(
     description="The same, with what happened last.",
 )
 
-TRANSACTION = record(
-    {
-        "id": of("integer", "The id that the charger was given."),
-        "charger": of("string", "The charger's id."),
-        "connector": CONNECTOR_NUMBER,
-        "id_tag": of("string"),
-        "account": of("integer", "The id of the account that pays.", null=True),
-        "username": of("string", "Whose account it is.", null=True),
-        "meter_start_wh": of("integer"),
-        "meter_stop_wh": of("integer", null=True),
-        "energy_wh": of("integer", "So far, or in all."),
-        "started_at": time("The charger's clock."),
-        "stopped_at": time("The charger's clock.", null=True),
-        "received_at": time("When we learnt of the start."),
-        "stop_received_at": time("When we learnt of the end.", null=True),
-        "stop_reason": of("string", "The charger's word (OCPP 1.6, 7.36).", examples=["Local"]),
-        "refused": of("string", f"{REFUSED} Empty: it was not."),
-        "running": of("boolean"),
-        "flags": array(of("string"), "Words for what was odd."),
-    },
-    description="A charging session.",
-)
-
 PUBLIC_CHARGER = record(
     {
         "charger_id": of("string"),
@@ -119,6 +96,7 @@ PUBLIC_CHARGER = record(
         "last_seen": time("When it last said anything.", null=True),
         "power_w": POWER,
         "energy_kwh": TAKEN,
+        "energy_today_kwh": of("number", "Delivered today, in the site's zone."),
         "connectors": array(
             record(
                 {
@@ -131,6 +109,16 @@ PUBLIC_CHARGER = record(
         ),
     },
     description="What anyone may see of a charger, in the events of the dashboard.",
+)
+SITE_TOTALS = record(
+    {
+        "chargers": of("integer", "All that are known."),
+        "connected": of("integer"),
+        "charging": of("integer", "Chargers at which something charges."),
+        "power_w": of("integer", "What all of them draw now."),
+        "energy_today_kwh": of("number", "What all of them delivered today."),
+    },
+    description="The whole site, in the events of the dashboard.",
 )
 
 ALERT = record(
@@ -153,7 +141,7 @@ SCHEMAS: dict[str, Node] = {
     "ChargerTransaction": CHARGER_TRANSACTION,
     "Connector": CONNECTOR,
     "PublicCharger": PUBLIC_CHARGER,
-    "Transaction": TRANSACTION,
+    "SiteTotals": SITE_TOTALS,
 }
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -214,25 +202,6 @@ EXAMPLES: dict[str, dict[str, Any]] = {
                 "transactionId": 17,
             }
         ],
-    },
-    "Transaction": {
-        "id": 17,
-        "charger": "SIM1",
-        "connector": 1,
-        "id_tag": "FFFFFFFF",
-        "account": 3,
-        "username": "ana",
-        "meter_start_wh": 120400,
-        "meter_stop_wh": 131200,
-        "energy_wh": 10800,
-        "started_at": "2026-01-31T08:00:00Z",
-        "stopped_at": "2026-01-31T09:30:00Z",
-        "received_at": "2026-01-31T08:00:01Z",
-        "stop_received_at": "2026-01-31T09:30:01Z",
-        "stop_reason": "EVDisconnected",
-        "refused": "",
-        "running": False,
-        "flags": [],
     },
 }
 EXAMPLES["ChargerInDetail"] = EXAMPLES["Charger"] | {

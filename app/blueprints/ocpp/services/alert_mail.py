@@ -15,6 +15,7 @@ from app.blueprints.ocpp import words
 from app.blueprints.ocpp.models import Alert
 from app.db import UnitOfWork
 from app.domain_error import DomainError
+from app.language import locale_of
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def send(
 
 def letter(alerts: Sequence[Alert], address: str, language: str, link: str) -> mail.Letter:
     """One receiver's letter."""
-    with force_locale(language):
+    with force_locale(locale_of(language)):
         lines = [" ".join(words.alert(row).split()) for row in alerts[:NAMED]]
         if more := len(alerts) - len(lines):
             lines.append(ngettext("and %(num)d more", "and %(num)d more", more))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, literal, select, tuple_
 from sqlalchemy.orm import joinedload
 
 from app.blueprints.accounts.models import Account, User
 from app.blueprints.ocpp.models import Charger, Transaction
 from app.blueprints.ocpp.services.overview import iso
-from app.db import UnitOfWork
-from app.spreadsheets import harmless
+from app.blueprints.ocpp.services.places import Place
+from app.db import UnitOfWork, UTCDateTime
 
 # Transactions that an export reads at a time: a few milliseconds' work.
 CHUNK = 100
@@ -38,23 +38,29 @@ class Choice:
 
 
 def listed(
-    work: UnitOfWork, choice: Choice, *, page: int, per_page: int
+    work: UnitOfWork, choice: Choice, *, after: Place | None = None, page: int = 1, per_page: int
 ) -> tuple[Sequence[Transaction], bool]:
-    """One page, newest first, and whether there are more. Pages count from 1; nothing counts the rest."""
+    """One page, newest first, and whether there are more. Nothing counts the rest.
+
+    ``after``: behind this place, however far down it is, for the cost of a first page. Pages count from 1.
+    """
     chosen = _chosen(choice)
+    last = min(after.id, 2**31 - 1) if after else 0  # the column holds no more
     if choice.since or choice.until:  # read the period by its index
         chosen = chosen.order_by(Transaction.started_at.desc())
+        if after:
+            here = tuple_(literal(after.at, UTCDateTime), literal(last))
+            chosen = chosen.where(tuple_(Transaction.started_at, Transaction.id) < here)
+    elif after:
+        chosen = chosen.where(Transaction.id < last)
     chosen = chosen.order_by(Transaction.id.desc()).limit(per_page + 1).offset((page - 1) * per_page)
     found = work.scalars(chosen).all()
     return found[:per_page], len(found) > per_page
 
 
-def chunk(work: UnitOfWork, choice: Choice, before: int | None) -> Sequence[Transaction]:
-    """The next ``CHUNK`` of an export, newest first: transactions with an id under ``before``."""
-    chosen = _chosen(choice)
-    if before is not None:
-        chosen = chosen.where(Transaction.id < before)
-    return work.scalars(chosen.order_by(Transaction.id.desc()).limit(CHUNK)).all()
+def place(transaction: Transaction) -> Place:
+    """Where a list goes on behind this one."""
+    return Place(transaction.charger_id, transaction.started_at, transaction.id)
 
 
 def find(work: UnitOfWork, transaction_id: int) -> Transaction | None:
@@ -88,11 +94,11 @@ def told(transaction: Transaction) -> dict[str, Any]:
     }
 
 
-def csv_cells(transaction: Transaction) -> Iterator[str]:
+def csv_cells(transaction: Transaction) -> list[Any]:
     """A transaction as a line of CSV."""
     words = told(transaction)
     words["flags"] = transaction.flags
-    return (harmless("" if words[name] is None else str(words[name])) for name in COLUMNS)
+    return [words[name] for name in COLUMNS]
 
 
 def _chosen(choice: Choice) -> Select[Transaction]:

@@ -92,20 +92,23 @@ def show(work: Work, charger: ChargerRow, connector_id: int, newest: Newest) -> 
     work.changed(charger.charger_id)
 
 
-def advance(work: Work, transaction: TransactionRow, register_wh: int) -> None:
-    """The meter of a running transaction has moved: its energy so far, and its account's."""
+def advance(work: Work, transaction: TransactionRow, register_wh: int, at: datetime) -> None:
+    """The meter of a running transaction had moved by then: its energy so far, and its account's."""
     if register_wh < transaction.last_wh:
         transaction.flag("meter_backwards")
         return
     transaction.meter_last_wh = register_wh
-    set_energy(work, transaction, register_wh - transaction.meter_start_wh)
+    set_energy(work, transaction, register_wh - transaction.meter_start_wh, at)
 
 
-def set_energy(work: Work, transaction: TransactionRow, energy_wh: int) -> None:
-    """Set a transaction's energy (never negative) and change its account's total by the difference."""
+def set_energy(work: Work, transaction: TransactionRow, energy_wh: int, at: datetime) -> None:
+    """Set a transaction's energy (never negative); change its account's total and its day's by as much."""
     energy_wh = max(0, energy_wh)
-    if transaction.account_id is not None and energy_wh != transaction.energy_wh:
-        work.spend(transaction.account_id, energy_wh - transaction.energy_wh)
+    if not (more_wh := energy_wh - transaction.energy_wh):
+        return
+    if transaction.account_id is not None:
+        work.spend(transaction.account_id, more_wh)
+    work.deliver(transaction.charger_id, at, more_wh)
     transaction.energy_wh = energy_wh
 
 

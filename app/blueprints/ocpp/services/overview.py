@@ -159,8 +159,8 @@ def paged(
     work: UnitOfWork, presence: Mapping[str, Presence], *, page: int, per_page: int, query: str = ""
 ) -> Page:
     """One page of chargers whose id or name contains ``query``; pages count from 1."""
-    total = work.scalar(_matching(select(func.count(Charger.id)), query)) or 0
-    chosen = _matching(select(Charger), query).order_by(Charger.charger_id)
+    total = work.scalar(matching(select(func.count(Charger.id)), query)) or 0
+    chosen = matching(select(Charger), query).order_by(Charger.charger_id)
     chosen = chosen.limit(per_page).offset((page - 1) * per_page)
     return Page(_overviews(work, presence, chosen), page, per_page, total)
 
@@ -198,8 +198,8 @@ def last_transactions(work: UnitOfWork, charger: Charger, limit: int = 20) -> Se
     return work.scalars(chosen.order_by(Transaction.id.desc()).limit(limit)).all()
 
 
-def public(overview: Overview) -> dict[str, Any]:
-    """What anyone may see: never id tags, accounts, addresses or messages."""
+def public(overview: Overview, today_wh: int = 0) -> dict[str, Any]:
+    """What anyone may see: never id tags, accounts, addresses or messages. ``today_wh``: delivered today."""
     charger = overview.charger
     return {
         "charger_id": charger.charger_id,
@@ -209,6 +209,7 @@ def public(overview: Overview) -> dict[str, Any]:
         "last_seen": iso(charger.last_seen),
         "power_w": overview.power_w,
         "energy_kwh": kwh(overview.energy_wh),
+        "energy_today_kwh": kwh(today_wh),
         "connectors": [
             {
                 "connector_id": outlet.connector_id,
@@ -231,7 +232,8 @@ def kwh(energy_wh: int | None) -> float | None:
     return None if energy_wh is None else energy_wh / 1000
 
 
-def _matching(chosen: Select[Any], query: str) -> Select[Any]:
+def matching(chosen: Select[Any], query: str) -> Select[Any]:
+    """Those whose id or name contains ``query``."""
     if not query:
         return chosen
     return chosen.where(

@@ -57,6 +57,8 @@ def start(
         first = work.find_transaction(transaction.id)
         assert first is not None
         return first, _verdict_of(work, charger, first)
+    if verdict.accepted:
+        work.deliver(charger.id, credible(started_at, work.now), 0, sessions=1)
     _end_stale(work, charger, transaction, started_at)
     authorization.remember(work, charger, id_tag, "StartTransaction", verdict)
     work.changed(charger.charger_id)
@@ -71,7 +73,7 @@ def meter(
     newest = metering.record(work, charger, connector_id, transaction, meter_values)
     metering.show(work, charger, connector_id, newest)
     if transaction is not None and transaction.running and newest.register_wh is not None:
-        metering.advance(work, transaction, newest.register_wh)
+        metering.advance(work, transaction, newest.register_wh, newest.at or work.now)
     return transaction
 
 
@@ -201,7 +203,7 @@ def _settle(work: Work, charger: ChargerRow, transaction: TransactionRow | None,
     transaction.stop_id_tag = stop.id_tag
     told = metering.record(work, charger, transaction.connector_id, transaction, stop.readings)
     if stop.meter_stop_wh is None and told.register_wh is not None:
-        metering.advance(work, transaction, told.register_wh)
+        metering.advance(work, transaction, told.register_wh, told.at or work.now)
     _end(work, transaction, stop.meter_stop_wh, stop.stopped_at, stop.reason)
     _idle(work, charger, transaction)
     return True
@@ -224,7 +226,7 @@ def _end(work: Work, transaction: TransactionRow, meter_stop_wh: int | None, at:
     transaction.stop_reason = reason[:40]
     # A meter that ended below its start says nothing: what was metered on the way counts.
     counted_wh = meter_stop_wh if meter_stop_wh >= transaction.meter_start_wh else last_wh
-    metering.set_energy(work, transaction, counted_wh - transaction.meter_start_wh)
+    metering.set_energy(work, transaction, counted_wh - transaction.meter_start_wh, credible(at, work.now))
 
 
 def _idle(work: Work, charger: ChargerRow, transaction: TransactionRow) -> None:

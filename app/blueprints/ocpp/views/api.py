@@ -1,18 +1,16 @@
-"""The JSON addresses of ocpp: chargers, commands to them, transactions."""
+"""The JSON addresses of chargers, and of commands to them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from flask import Response, current_app, request
-from flask.ctx import AppContext
+from flask import request
 from flask.typing import ResponseReturnValue
 
 from app import access
-from app.blueprints.ocpp import dispatch, exports, forms, orders
+from app.blueprints.ocpp import dispatch, forms, orders
 from app.blueprints.ocpp.models import Transaction
-from app.blueprints.ocpp.services import history, message_log, overview
+from app.blueprints.ocpp.services import message_log, overview
 from app.blueprints.ocpp.services.overview import Overview, iso, kwh
 from app.blueprints.ocpp.views import bp
 from app.body import body
@@ -56,53 +54,12 @@ def charger(charger_id: str) -> ResponseReturnValue:
 @access.allow(access.STAFF_OR_TOKEN, json=True, only_post=True)
 def action(charger_id: str) -> ResponseReturnValue:
     """Send a command to a charger, and wait for its answer."""
-    answer = orders.give(_caller_id(), charger_id, body())
+    answer = orders.give(caller_id(), charger_id, body())
     return {"sent": answer.sent, "response": answer.response}
 
 
-@bp.get("/transactions/")
-@access.allow(access.STAFF_OR_TOKEN, json=True)
-def transactions_list() -> ResponseReturnValue:
-    """List transactions, newest first; as CSV all that the filters choose, or one page of them."""
-    chosen = forms.choice(request.args)
-    paging = forms.Paging.parse(request.args)
-    as_csv = request.args.get("format") == "csv"
-    if as_csv and "page" not in request.args:
-        return _csv(_every(current_app.app_context, chosen))
-    found, more = history.listed(db.session(), chosen, page=paging.page, per_page=paging.per_page)
-    if as_csv:
-        return _csv([list(history.csv_cells(row)) for row in found])
-    return {
-        "transactions": [history.told(row) for row in found],
-        "page": paging.page,
-        "per_page": paging.per_page,
-        "more": more,
-    }
-
-
-@bp.get("/transactions/<int:transaction_id>/")
-@access.allow(access.STAFF_OR_TOKEN, json=True)
-def transaction(transaction_id: int) -> ResponseReturnValue:
-    """Tell one transaction."""
-    found = history.find(db.session(), transaction_id)
-    if found is None:
-        raise NotFound("not found")
-    if request.args.get("format") == "csv":
-        return _csv([list(history.csv_cells(found))])
-    return history.told(found)
-
-
-@bp.post("/transactions/<int:transaction_id>/close/")
-@access.allow(access.STAFF_OR_TOKEN, json=True)
-def close_transaction(transaction_id: int) -> ResponseReturnValue:
-    """End a transaction whose charger never will, with its last reading."""
-    orders.close(_caller_id(), transaction_id)
-    found = history.find(db.session(), transaction_id)
-    assert found is not None  # transactions are never deleted
-    return history.told(found)
-
-
-def _caller_id() -> int:
+def caller_id() -> int:
+    """Who is behind this request."""
     user = access.caller().user
     assert user is not None  # the guard has let a user pass
     return user.id
@@ -167,22 +124,3 @@ def _transaction(row: Transaction) -> dict[str, Any]:
     if row.refused:
         told["refused"] = row.refused
     return told
-
-
-def _every(context: Callable[[], AppContext], chosen: history.Choice) -> Iterator[list[str]]:
-    """Every chosen transaction, read in pieces; no database connection is kept between them."""
-    before: int | None = None
-    while True:
-        with context():
-            lines = [
-                (row.id, list(history.csv_cells(row))) for row in history.chunk(db.session(), chosen, before)
-            ]
-            db.session.remove()
-        if not lines:
-            return
-        before = lines[-1][0]
-        yield from (cells for _, cells in lines)
-
-
-def _csv(lines: Iterable[list[str]]) -> Response:
-    return exports.csv_file("transactions", history.COLUMNS, lines)

@@ -9,9 +9,9 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 from flask_babel import force_locale, get_locale, gettext, to_user_timezone
 
-from app import access
+from app import access, downloads
 from app.blueprints.accounts.models import Account
-from app.blueprints.ocpp import exports, forms, words
+from app.blueprints.ocpp import forms, words
 from app.blueprints.ocpp.errors import BadParameter, TooManySessions
 from app.blueprints.ocpp.models import Transaction
 from app.blueprints.ocpp.services import drivers
@@ -31,7 +31,7 @@ CHUNK = 50
 def my_sessions_csv() -> Response:
     """Your past sessions as a CSV file."""
     account, period = own.get_account(), _period()
-    return own.private(exports.csv_file("sessions", _columns(), _lines(account, period)))
+    return own.private(downloads.csv_file("sessions", _columns(), _lines(account, period)))
 
 
 @bp.get("/my/sessions.xlsx")
@@ -41,7 +41,7 @@ def my_sessions_xlsx() -> Response:
     account, period = own.get_account(), _period()
     if drivers.has_more_sessions_than(db.session(), account, period, MAX_XLSX):
         raise TooManySessions(MAX_XLSX)
-    return own.private(exports.xlsx_file("sessions", _columns(), _lines(account, period)))
+    return own.private(downloads.xlsx_file("sessions", _columns(), _lines(account, period)))
 
 
 def _period() -> Period:

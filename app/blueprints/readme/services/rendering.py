@@ -15,8 +15,7 @@ import nh3
 from markdown import Markdown
 
 from app.blueprints import DOMAINS
-
-ROOT = Path(__file__).resolve().parents[4]
+from app.config import IS_INSTALLED, ROOT, SHIPPED
 
 # What a document may contain. Classes are Pygments' (a letter or two each) and the markers of our own css.
 TAGS = nh3.ALLOWED_TAGS - {"area", "map"}
@@ -56,7 +55,8 @@ class Document:
 
 def source(domain: str) -> Path:
     """The README of a domain, or of the whole project."""
-    return ROOT / _source_name(domain)
+    folder = SHIPPED if IS_INSTALLED and not domain else ROOT
+    return folder / _source_name(domain)
 
 
 def rendered(domain: str, prefix: str = "") -> Document:

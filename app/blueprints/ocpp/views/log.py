@@ -1,54 +1,19 @@
-"""The pages of ocpp: the live dashboard, and a charger's log."""
+"""A charger's log, for staff."""
 
 from __future__ import annotations
 
-from flask import Response, current_app, redirect, render_template, request, url_for
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from app import access
 from app.blueprints.ocpp import dispatch, forms, words
-from app.blueprints.ocpp.feeds.chargers import Viewer, feed_of, rows_of
 from app.blueprints.ocpp.services import message_log, overview
-from app.blueprints.ocpp.views import alerts, bp
-from app.clock import utcnow
+from app.blueprints.ocpp.views import bp
 from app.db import db
 from app.domain_error import NotFound
 
 # Messages that the log page shows at a time.
 LOG_LENGTH = 200
-
-
-@bp.get("/")
-@access.allow(access.ANYONE)
-def dashboard() -> ResponseReturnValue:
-    """Every charger's state; it updates itself through ``events``."""
-    if not _may_look():
-        if access.caller().user is None:
-            return redirect(url_for("login.login", next=request.full_path.rstrip("?")))
-        raise access.Forbidden
-    query = forms.search_text(request.args)
-    return render_template(
-        "ocpp/dashboard.html", page=_page(query), query=query, words=words, now=utcnow(),
-        alerts=alerts.for_dashboard(),
-    )  # fmt: skip
-
-
-@bp.get("/events/")
-@access.allow(access.ANYONE, json=True)
-def events() -> Response:
-    """The dashboard's live updates, as server-sent events of one page of chargers."""
-    if not _may_look():
-        raise access.Unauthenticated if access.caller().user is None else access.Forbidden
-    query = forms.search_text(request.args)
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
-    registry = app.extensions["ocpp"].registry
-    viewer = Viewer(query, closing=lambda: registry.closing)
-
-    def begin() -> None:
-        page = _page(query)
-        viewer.begin(rows_of(page.rows), takes_new=page.pages == 1)
-
-    return feed_of(app).answer(app, viewer, begin)
 
 
 @bp.get("/log/<charger_id>/")
@@ -85,18 +50,6 @@ def log_news(charger_id: str) -> ResponseReturnValue:
             for message in messages
         ],
     }
-
-
-def _may_look() -> bool:
-    """The dashboard is public, or for staff with a login of their own."""
-    who = access.caller()
-    return current_app.config["PUBLIC_DASHBOARD"] or (who.is_staff and not who.by_token)
-
-
-def _page(query: str) -> overview.Page:
-    paging = forms.Paging.parse(request.args)
-    presence = dispatch.presence()
-    return overview.paged(db.session(), presence, page=paging.page, per_page=paging.per_page, query=query)
 
 
 def _get(charger_id: str) -> overview.Overview:

@@ -1,0 +1,1 @@
+"""QR codes: texts that phones read, as pictures that are made when they are needed."""

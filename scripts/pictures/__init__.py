@@ -1,0 +1,1 @@
+"""Pictures of the site with something going on; the accessibility tests look at the same site and pages."""
