@@ -39,7 +39,7 @@ def _flask(settings: Mapping[str, Any]) -> Flask:
     from app import config, sites
 
     instance = Path(settings["INSTANCE_PATH"]).resolve()
-    instance.mkdir(parents=True, exist_ok=True)
+    instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     app = sites.Constellation(__name__, subdomain_matching=True, instance_path=str(instance))
     app.config.from_mapping(settings)
     app.config["SECRET_KEY"] = settings["SECRET_KEY"] or config.secret_key(instance)

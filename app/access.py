@@ -157,6 +157,8 @@ def speaks_json() -> bool:
     decided = rule()
     if decided is not None:
         return decided.json
+    if request.headers.get("Authorization", "").lower().startswith("bearer "):  # a program's
+        return True
     return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
 
 

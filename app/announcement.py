@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app import version
-from app.config import FLASK, RUN
+from app.config import FLASK, RUN, Config
 
 SIOCGIFADDR = 0x8915  # linux/sockios.h
 # So many chargers are a large site: less room than that is worth a word.
@@ -50,7 +50,7 @@ def unread_secrets(file: Path) -> str:
 
 def next_steps(settings: Mapping[str, Any]) -> str:
     """Who can reach the site, and what to try."""
-    trial = ["Try it, in a second terminal:", f"  {FLASK} simulate --count 3", ""]
+    trial = ["Try it, in a second terminal:", f"  {FLASK} simulate --count 3{_where(settings)}", ""]
     return "\n".join([*_reach(settings), *_room(settings), *trial, "Ctrl-C stops it."])
 
 
@@ -122,6 +122,14 @@ def _room(settings: Mapping[str, Any]) -> list[str]:
         "  raise it with `ulimit -Hn`, or LimitNOFILE= in the systemd unit.",
         "",
     ]
+
+
+def _where(settings: Mapping[str, Any]) -> str:
+    """How a simulator finds this site, where its own defaults would not."""
+    host, port = settings["HOST"], settings["PORT"]
+    told = f" --port {port}" if port != Config.PORT else ""
+    is_default = _is_wildcard(host) or host in ("localhost", Config.HOST)
+    return told if is_default else f"{told} --host {in_url(host)}"
 
 
 def _is_wildcard(host: str) -> bool:

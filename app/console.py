@@ -10,14 +10,18 @@ from flask.cli import FlaskGroup
 
 from app import version
 
+# What systemd or a container engine may keep running by itself.
+PARTS = ("prepare", "web", "worker", "beat")
+
 
 def main() -> None:
     """Serve as ``scripts/run`` does in a checkout; or run one of the commands."""
-    if len(sys.argv) > 1:
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] not in PARTS:
         commands.main(prog_name="constellation")
     from app import server
 
-    sys.exit(server.main())
+    sys.exit(server.main(arguments))
 
 
 def _create_app() -> Flask:
@@ -35,4 +39,7 @@ def _create_app() -> Flask:
 )
 @click.version_option(version.text(), prog_name="Arthexis Constellation")
 def commands() -> None:
-    """Without arguments: make or migrate the database, then serve. With one: run that command."""
+    """Without arguments: make or migrate the database, then serve. With one: run that command.
+
+    prepare, web, worker and beat run that part of the site alone, for whoever keeps them running.
+    """

@@ -26,6 +26,8 @@ UnitOfWork = Session
 write_lock = threading.RLock()
 # Seconds that a write may wait for another process's write.
 BUSY_TIMEOUT_S = 20.0
+# Key in a session's info: a unit of work is under way.
+UNDER_WAY = "unit_of_work"
 # A PostgreSQL host that vanishes says nothing; without these it would be waited for a quarter of an hour.
 POSTGRES_PATIENCE = {
     "connect_timeout": 5,
@@ -82,11 +84,15 @@ def unit_of_work() -> Iterator[UnitOfWork]:
     """Commit what happened inside the block, or none of it.
 
     Nothing inside may wait for a network, a charger or a sleep: on SQLite the block holds the one write lock.
+    Raises ``RuntimeError`` inside another one, whose work it would throw away.
     """
     session = db.session()
+    if session.info.get(UNDER_WAY):
+        raise RuntimeError("a unit of work within another")
     single_writer = session.get_bind().dialect.name == "sqlite"
     if single_writer:
         write_lock.acquire()
+    session.info[UNDER_WAY] = True
     try:
         session.rollback()  # a read transaction from before cannot become a write
         session.connection(execution_options={"writing": True})
@@ -99,6 +105,7 @@ def unit_of_work() -> Iterator[UnitOfWork]:
             disk.notes.full(error)
         raise
     finally:
+        session.info.pop(UNDER_WAY, None)
         if single_writer:
             write_lock.release()
 

@@ -19,6 +19,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.clock import utcnow
 from app.db import UnitOfWork, UTCDateTime
 
+# No lease is this long: one that ends later was taken by a clock that ran ahead, and is nobody's.
+LONGEST = timedelta(hours=1)
+
 
 class Leased:
     """Columns of a row that one worker at a time works on."""
@@ -32,6 +35,17 @@ def new_holder() -> str:
     return f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(8)}"
 
 
+def free(model: Any, now: datetime) -> ColumnElement[bool]:
+    """The rows that nobody has."""
+    until = model.leased_until
+    return or_(until.is_(None), until <= now, until > now + LONGEST)
+
+
+def is_free(leased_until: datetime | None, now: datetime) -> bool:
+    """The same, of one row."""
+    return leased_until is None or not now < leased_until <= now + LONGEST
+
+
 def take(
     work: UnitOfWork, model: Any, *which: ColumnElement[bool], holder: str, seconds: float, limit: int,
     order_by: Any = None,
@@ -41,8 +55,9 @@ def take(
     Two workers that ask at once get different rows.
     """
     now = utcnow()
-    free = or_(model.leased_until.is_(None), model.leased_until <= now)
-    chosen = select(model.id).where(free, *which).order_by(model.id if order_by is None else order_by)
+    chosen = (
+        select(model.id).where(free(model, now), *which).order_by(model.id if order_by is None else order_by)
+    )
     # Two statements: as a subquery, PostgreSQL may run the choice several times, and so lease too many.
     ids = work.scalars(chosen.limit(limit).with_for_update(skip_locked=True)).all()
     work.execute(

@@ -16,7 +16,8 @@ from flask import Flask, current_app, has_request_context, request
 
 from app.blueprints import DOMAINS
 
-# What a thread or greenlet outside any request works for: a worker's queue, the charger line.
+# What a thread or greenlet works for. ``domain``, outside any request: a worker's queue, the charger line;
+# ``charger``: whose socket it serves.
 active = threading.local()
 
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -61,6 +62,27 @@ class WithoutLinks(logging.Filter):
         return True
 
 
+class WithIds(logging.Filter):
+    """Gives each record the charger that its thread or greenlet serves, unless it names one itself."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record through."""
+        charger = getattr(active, "charger", "")
+        if charger and not hasattr(record, "charger"):
+            record.charger = charger
+        return True
+
+
+class PlainFormatter(logging.Formatter):
+    """A line for people; the ids that came along follow its text: ``… [charger=CP1 message_id=7]``."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line without what follows an exception."""
+        ids = " ".join(f"{name}={found}" for name in FIELDS if (found := getattr(record, name, "")))
+        line = super().formatMessage(record)
+        return f"{line} [{ids}]" if ids else line
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line, with the same facts as the plain line."""
 
@@ -87,6 +109,7 @@ class DomainHandler(logging.Handler):
         self._files: dict[str, logging.Handler] = {}
         self.setFormatter(formatter)
         self.addFilter(WithoutLinks())
+        self.addFilter(WithIds())
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record; a full disk must not cost a request."""
@@ -127,7 +150,7 @@ def init_app(app: Flask) -> None:
         root.removeHandler(old)
         old.close()
     root.addHandler(
-        DomainHandler(folder, JsonFormatter() if app.config["LOG_JSON"] else logging.Formatter(LINE))
+        DomainHandler(folder, JsonFormatter() if app.config["LOG_JSON"] else PlainFormatter(LINE))
     )
     if root.level in (logging.NOTSET, logging.WARNING):
         root.setLevel(logging.INFO)

@@ -14,6 +14,7 @@ from werkzeug.routing import Rule
 from app import access, logs, sites
 from app.blueprints import DOMAINS
 from app.clock import utcnow
+from app.config import FLASK
 from app.domain_error import DomainError
 from app.language import LANGUAGES, PARAMETER
 from app.version import __version__, short_commit
@@ -155,7 +156,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
         navigation=navigation, visitor=visitor, other_languages=other_languages, language=language,
         locale_tag=locale_tag, utcnow=utcnow, here=here, page_url=page_url, version=__version__,
-        commit=short_commit(),
+        commit=short_commit(), flask_command=FLASK,
     )  # fmt: skip
 
 

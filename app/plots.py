@@ -7,14 +7,22 @@ reader's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from math import ceil, floor, log10
 from typing import Protocol
 
-from flask_babel import format_date, format_datetime, format_decimal, format_time, gettext, to_user_timezone
+from flask_babel import (
+    format_date,
+    format_datetime,
+    format_decimal,
+    format_time,
+    gettext,
+    ngettext,
+    to_user_timezone,
+)
 
 SIDE = 1000
 # Rows of the table that says the same as a plot.
@@ -29,6 +37,11 @@ STEPS = (
 )
 # The top of a scale is at least 1 kW, or 1 kWh.
 LEAST = 1000
+LEAST_SESSIONS = 4
+# Steps of a scale, and those that are whole whatever their size.
+ROUND, WHOLE = (1, 2, 2.5, 5, 10), (1, 2, 5, 10)
+# The top, and (part of the height, value) of each line.
+Scale = tuple[float, list[tuple[float, float]]]
 # A bar's part of its day.
 BAR = 0.8
 
@@ -135,44 +148,70 @@ def power_curve(points: Sequence[Metered], since: datetime) -> Plot | None:
 
 def energy_per_day(days: Sequence[tuple[date, int]]) -> Plot | None:
     """The Wh of each day, as bars; the days follow each other. None when there was nothing on any of them."""
-    total_wh = sum(energy_wh for _, energy_wh in days)
-    if not total_wh:
+    total = _told(sum(energy_wh for _, energy_wh in days), "kWh", 2)
+    return _per_day(
+        days, gettext("Energy per day"), gettext("Energy"), total,
+        _scale(max((energy_wh for _, energy_wh in days), default=0)),
+        lambda wh: _kilo(wh, "kWh"), lambda wh: _told(wh, "kWh", 2),
+    )  # fmt: skip
+
+
+def sessions_per_day(days: Sequence[tuple[date, int]]) -> Plot | None:
+    """How many sessions began on each day, as ``energy_per_day``."""
+    count = sum(sessions for _, sessions in days)
+    total = ngettext("%(num)s session", "%(num)s sessions", count)
+    highest = max((sessions for _, sessions in days), default=0)
+    return _per_day(
+        days, gettext("Sessions per day"), gettext("Sessions"), total,
+        _scale(highest, least=LEAST_SESSIONS, factors=WHOLE),
+        lambda number: str(format_decimal(round(number))), lambda number: str(format_decimal(number)),
+    )  # fmt: skip
+
+
+def _per_day(
+    days: Sequence[tuple[date, int]], title: str, head: str, total: str, scale: Scale,
+    on_scale: Callable[[float], str], told: Callable[[int], str],
+) -> Plot | None:  # fmt: skip
+    if not any(value for _, value in days):
         return None
-    top, rows = _scale(max(energy_wh for _, energy_wh in days))
+    top, rows = scale
     width = SIDE / len(days)
     every = ceil(len(days) / COLUMNS)
     return Plot(
-        title=gettext("Energy per day"),
+        title=title,
         description=gettext(
             "%(total)s on the %(days)s days from %(first)s to %(last)s.",
-            total=_told(total_wh, "kWh", 2), days=len(days),
+            total=total, days=len(days),
             first=format_date(days[0][0], "medium"), last=format_date(days[-1][0], "medium"),
         ),
-        rows=[Label(100 * (1 - place), _kilo(value, "kWh")) for place, value in rows],
+        rows=[Label(100 * (1 - place), on_scale(value)) for place, value in rows],
         columns=[
             Label(100 * (number + 0.5) / len(days), format_date(day, "d MMM"))
             for number, (day, _) in enumerate(days) if (len(days) - 1 - number) % every == 0
         ],
-        head=(gettext("Day"), gettext("Energy")),
-        table=[(format_date(day, "medium"), _told(wh, "kWh", 2)) for day, wh in reversed(days) if wh],
+        head=(gettext("Day"), head),
+        table=[(format_date(day, "medium"), told(value)) for day, value in reversed(days) if value],
         bars=[
             Bar(
-                round(width * (number + (1 - BAR) / 2), 1), round(width * BAR, 1), round(SIDE * wh / top, 1),
-                f"{format_date(day, 'medium')}: {_told(wh, 'kWh', 2)}",
+                round(width * (number + (1 - BAR) / 2), 1), round(width * BAR, 1),
+                round(SIDE * value / top, 1),
+                f"{format_date(day, 'medium')}: {told(value)}",
             )
-            for number, (day, wh) in enumerate(days) if wh
+            for number, (day, value) in enumerate(days) if value
         ],
     )  # fmt: skip
 
 
-def _scale(highest: float, parts: int | None = None) -> tuple[float, list[tuple[float, float]]]:
+def _scale(
+    highest: float, parts: int | None = None, least: float = LEAST, factors: Sequence[float] = ROUND
+) -> Scale:
     """A round number above ``highest``, and where the lines are: (part of the height, value).
 
     ``parts``: as many as another scale has.
     """
-    wanted = max(highest, LEAST) / (parts or 4)
+    wanted = max(highest, least) / (parts or 4)
     size: float = 10 ** floor(log10(wanted))
-    step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= wanted * 0.999999)
+    step = next(size * factor for factor in factors if size * factor >= wanted * 0.999999)
     count = parts or max(1, ceil(highest / step))
     return step * count, [(number / count, step * number) for number in range(count + 1)]
 

@@ -77,7 +77,7 @@ def _lock_instance(settings: Mapping[str, Any]) -> int:
     """Two embedded installations on one folder would each hold half of the chargers, unknown to the other."""
     folder = Path(settings["INSTANCE_PATH"]).resolve()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] = ()) -> int:
     """Serve until told to stop, or run one part of the site. Return the exit status."""
     try:
         settings = environment()
+        # The database and the logs are nothing for the other users of this machine.
+        os.umask(os.umask(0o077) | 0o027)
         if arguments:
             run_part(arguments, settings)
         elif settings["DEV_RELOAD"]:

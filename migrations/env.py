@@ -19,7 +19,15 @@ def render(kind: str, item: Any, _autogen: Any) -> str | bool:
 
 
 def run() -> None:
-    """Apply what Alembic was asked for, in one transaction where the database can."""
+    """Apply what Alembic was asked for, in one transaction where the database can.
+
+    Whoever copies an installation gives a connection, and commits it when everything is there.
+    """
+    if (given := context.config.attributes.get("connection")) is not None:
+        context.configure(connection=given, target_metadata=db.metadata, render_as_batch=True)
+        with context.begin_transaction():
+            context.run_migrations()
+        return
     context.config.set_main_option("sqlalchemy.url", str(db.engine.url).replace("%", "%%"))
     with db.engine.connect() as connection:
         # Batch mode rebuilds tables; their children must not notice. Has no effect inside a transaction.

@@ -46,11 +46,12 @@ code_owner() {
 # ensure_environment LOCK…: .venv holds what these locks name.
 ensure_environment() {
     if is_current "$@"; then return; fi
-    # One installation at a time. The lock is on a folder, so that no lock file is left behind.
-    (
+    # One installation at a time. The lock is on a folder, so that no lock file is left behind. No subshell: a signal
+    # to this script must reach install_lock.
+    {
         flock 9
         if ! is_current "$@"; then install_all "$@"; fi
-    ) 9<"$ROOT/scripts" || exit
+    } 9<"$ROOT/scripts"
 }
 
 compile_translations() {

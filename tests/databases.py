@@ -70,8 +70,8 @@ def copy_sqlite(template: Path, folder: Path) -> str:
 
 
 @contextmanager
-def postgres_database(folder: Path) -> Iterator[str]:
-    """A migrated database of this process's own on the test server. Yields its URL."""
+def postgres_database(folder: Path, *, migrated: bool = True) -> Iterator[str]:
+    """A database of this process's own on the test server, migrated unless told. Yields its URL."""
     url = make_url(os.environ.get("TEST_POSTGRES_URL") or "postgresql://postgres@127.0.0.1:5432/postgres")
     name = f"constellation_test_{os.getpid()}_{secrets.token_hex(4)}"
     url = url.set(drivername="postgresql")
@@ -85,7 +85,8 @@ def postgres_database(folder: Path) -> Iterator[str]:
         server.execute(f'CREATE DATABASE "{name}"')
         try:
             own = url.set(database=name).render_as_string(hide_password=False)
-            migrate(folder, own)
+            if migrated:
+                migrate(folder, own)
             yield own
         finally:
             server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

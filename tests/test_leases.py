@@ -49,6 +49,12 @@ def test_a_lease_that_has_run_out_is_anybodys(rows):
 
 
 @both_databases
+def test_a_lease_of_a_clock_that_ran_ahead_is_anybodys(rows):
+    assert take("a", seconds=86_400.0) == rows
+    assert take("b") == rows
+
+
+@both_databases
 def test_a_lease_that_another_has_taken_is_not_renewed_nor_handed_back(rows):
     take("a", seconds=-1)
     take("b", 2)

@@ -152,3 +152,22 @@ def test_a_folder_that_cannot_be_written_costs_no_request(tmp_path):
     env = environ(INSTANCE_PATH=str(tmp_path), LOG_DIR=str(tmp_path / "logs"))
 
     assert "/healthz" in flask("routes", env=env)
+
+
+def test_a_line_carries_the_ids_that_it_is_about(application, monkeypatch, tmp_path):
+    log = logging.getLogger("somewhere")
+    monkeypatch.setattr(logs.active, "charger", "CP1", raising=False)  # whose socket this thread serves
+
+    log.warning("mine", extra={"message_id": "7", "action": "Heartbeat"})
+    log.warning("another's", extra={"charger": "CP2"})
+    monkeypatch.setattr(logs.active, "charger", "")
+    log.warning("nobody's")
+
+    said = [
+        line.partition("somewhere: ")[2] for line in (tmp_path / "logs/tests.log").read_text().splitlines()
+    ]
+    assert said == [
+        "mine [charger=CP1 message_id=7 action=Heartbeat]",
+        "another's [charger=CP2]",
+        "nobody's",
+    ]

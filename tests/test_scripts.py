@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from app import announcement, config
 from tests import trees
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -322,6 +323,7 @@ def test_secrets_from_the_environment_are_neither_shown_nor_written(site: Run, t
     assert not (tmp_path / "instance" / "first-run-secrets.txt").exists()
     inherited = b"".join(Path(f"/proc/{pid}/environ").read_bytes() for pid in descendants(process.pid))
     assert given["ADMIN_PASSWORD"].encode() not in inherited
+    assert (tmp_path / "instance" / "constellation.sqlite3").stat().st_mode & 0o007 == 0
     process.terminate()
     assert process.wait(40) == 0
 
@@ -357,6 +359,19 @@ def test_a_database_that_cannot_be_used_is_named_in_one_sentence(site: Run) -> N
     assert said.startswith("The database cannot be used: ")
     assert "hush" not in said
     assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        ({}, "simulate --count 3\n"),
+        ({"PORT": "8001"}, "simulate --count 3 --port 8001\n"),
+        ({"HOST": "0.0.0.0"}, "simulate --count 3\n"),
+        ({"HOST": "192.0.2.7", "PORT": "80"}, "simulate --count 3 --port 80 --host 192.0.2.7\n"),
+    ],
+)
+def test_the_trial_that_is_proposed_finds_this_site(given: dict[str, str], command: str) -> None:
+    assert command in announcement.next_steps(config.settings(given))
 
 
 # --- scripts/environment.sh
@@ -446,6 +461,26 @@ def test_an_interrupted_installation_is_repaired_by_the_next_run(tree: Path) -> 
     ensure(tree)
     assert installed(tree) == "1.0"
     assert ensure(tree) == ""
+
+
+@pytest.mark.slow
+def test_an_installation_that_is_told_to_stop_leaves_no_pip_behind(tree: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # an index that takes calls and says nothing
+        index = f"http://127.0.0.1:{silent.getsockname()[1]}/simple/"
+        installing = ensuring(tree, PIP_INDEX_URL=index, PIP_NO_INDEX="0", PIP_FIND_LINKS="", PIP_RETRIES="0")
+        silent.settimeout(60)
+        call, _ = silent.accept()
+        started = descendants(installing.pid)
+
+        installing.terminate()  # as systemd and kill do: the script alone
+        said = installing.communicate(timeout=30)[0]
+
+        call.close()
+    assert installing.returncode == 143, said
+    assert started
+    assert eventually(lambda: not any(map(is_alive, started)), 5)
+    ensure(tree)
+    assert installed(tree) == "1.0"
 
 
 @pytest.mark.slow

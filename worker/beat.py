@@ -73,6 +73,7 @@ class Scheduler(celery.beat.Scheduler):
         with unit_of_work() as work:
             if self._told_at is None:
                 ledger.take_over(work, entries(self.app))
+            ledger.mend(work)
             presence.tell(work, self._me)
         self._told_at = time.monotonic()
 

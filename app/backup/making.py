@@ -51,11 +51,13 @@ def nightly(
     folder = Path(settings["BACKUP_DIR"])
     if not folder.exists():
         folder.mkdir(mode=0o700, parents=True)
-    made = make(engine, settings, folder / f"nightly-{stamp()}.tar.gz", proceed)
-    kept = sorted(file for file in folder.iterdir() if NIGHTLY.fullmatch(file.name))
+    made, manifest = make(engine, settings, folder / f"nightly-{stamp()}.tar.gz", proceed)
+    kept = [file for file in folder.iterdir() if NIGHTLY.fullmatch(file.name)]
+    # What is dated after the one just made comes from a clock that was wrong: it must not push this one out.
+    kept.sort(key=lambda file: (file.name <= made.name, file.name))
     for old in kept[: -settings["BACKUP_KEEP"]]:
         old.unlink()
-    return made
+    return made, manifest
 
 
 def stamp(form: str = "%Y%m%dT%H%M%SZ") -> str:

@@ -55,7 +55,7 @@ def opened(engine: Engine, settings: Mapping[str, Any], path: Path) -> Iterator[
     instance = Path(settings["INSTANCE_PATH"]).resolve()
     beside = database_file(engine).parent if engine.dialect.name == "sqlite" else instance
     with alone(instance):
-        _check_nobody_lives(engine)
+        check_nobody_lives(engine)
         with archive.workshop(beside) as workshop:
             manifest = archive.unpack(path, workshop)
             _check_fit(engine, settings, manifest)
@@ -100,8 +100,11 @@ def alone(instance: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _check_nobody_lives(engine: Engine) -> None:
-    """Servers on other machines, and those that ``scripts/run`` did not start, say so in the database."""
+def check_nobody_lives(engine: Engine) -> None:
+    """Raise ``BackupFailed`` while a process uses the database.
+
+    Servers on other machines, and those that ``scripts/run`` did not start, say so in the database.
+    """
     if engine.dialect.name == "sqlite" and not database_file(engine).exists():
         return
     try:

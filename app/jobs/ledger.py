@@ -29,6 +29,8 @@ MAX_TRIES = 3
 # Runs, or rows of runs that came to the same, that are remembered of each job.
 KEPT = 100
 LONGEST_OUTCOME = 500
+# Nothing of the ledger lies further ahead than this, unless a clock ran ahead.
+AHEAD = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,17 @@ def take_over(work: UnitOfWork, entries: Iterable[Entry]) -> None:
         changed = changed.where(or_(Job.schedule != entry.schedule, Job.queue != entry.queue))
         work.execute(changed.values(schedule=entry.schedule, queue=entry.queue))
     work.execute(update(Job).where(Job.task.not_in(wanted), Job.schedule != "").values(schedule=""))
+
+
+def mend(work: UnitOfWork) -> None:
+    """Set right what a clock that ran ahead has written: nothing would run until that time had come."""
+    now = utcnow()
+    for column, right in (
+        (Job.done_until, {"done_until": now}),
+        (Job.asked_at, {"asked_at": now}),
+        (Job.leased_until, {"leased_by": "", "leased_until": None}),
+    ):
+        work.execute(update(Job).where(column > now + AHEAD).values(right))
 
 
 def every(work: UnitOfWork) -> Sequence[Job]:

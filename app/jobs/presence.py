@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, insert, select, update
+from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
 
 from app.clock import utcnow
 from app.db import UnitOfWork
@@ -79,6 +79,10 @@ def hearing_since(work: UnitOfWork) -> datetime | None:
 
 
 def forget_the_dead(work: UnitOfWork) -> int:
-    """Delete what processes that were killed have left behind; return how many there were."""
-    gone = delete(WorkProcess).where(WorkProcess.alive_until < utcnow() - REMEMBER)
+    """Delete what processes that were killed have left behind; return how many there were.
+
+    Nobody is alive for a day ahead: a clock that ran ahead said so.
+    """
+    now, until = utcnow(), WorkProcess.alive_until
+    gone = delete(WorkProcess).where(or_(until < now - REMEMBER, until > now + REMEMBER))
     return len(work.execute(gone.returning(WorkProcess.id)).all())

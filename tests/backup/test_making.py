@@ -128,6 +128,16 @@ def test_the_nightly_backup_keeps_the_newest_few_and_touches_nothing_else(app, w
     assert "database." in members(folder / nightly[2])[-1]
 
 
+def test_backups_of_a_clock_that_ran_ahead_do_not_push_out_the_one_just_made(app, work, folder):
+    app.config.update(BACKUP_DIR=str(folder), BACKUP_KEEP=3)
+    ahead = [f"nightly-909901{day:02}T031500Z.tar.gz" for day in range(1, 4)]
+    for name in ahead:
+        (folder / name).write_text("x")
+    db.session.rollback()
+    made = tasks.back_up().partition(":")[0]
+    assert sorted(file.name for file in folder.iterdir()) == [made, *ahead[1:]]
+
+
 def test_a_backup_that_fails_costs_no_older_one(app, work, folder, monkeypatch):
     app.config["BACKUP_DIR"] = str(folder)
     for day in range(1, 6):

@@ -244,3 +244,31 @@ def test_two_processes_come_upon_a_new_task_at_once(app, work, clock):
         thread.join()
     assert job(work, "new.task").successes == 4
     assert work.scalar(select(func.count()).select_from(JobRun)) == 1
+
+
+@both_databases
+@pytest.mark.usefixtures("_job")
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_clock_that_ran_ahead_keeps_no_job_from_running(work, clock, is_killed):
+    clock.advance(days=1000)
+    held = claim()
+    if not is_killed:
+        end(clock, held)
+    clock.advance(days=-1000)
+    clock.advance(seconds=61)
+    assert claim() is None
+
+    with unit_of_work() as mending:
+        ledger.mend(mending)
+    clock.advance(seconds=61)
+    assert claim() is not None
+
+
+@pytest.mark.usefixtures("_job")
+def test_what_is_right_is_not_mended(work, clock):
+    claim()
+    before = {column.key: getattr(job(work), column.key) for column in Job.__table__.columns}
+    work.rollback()
+    with unit_of_work() as mending:
+        ledger.mend(mending)
+    assert {column.key: getattr(job(work), column.key) for column in Job.__table__.columns} == before

@@ -81,3 +81,12 @@ def test_the_dead_are_forgotten_after_a_day(work, clock):
     clock.advance(hours=2)
     with unit_of_work() as sweeping:
         assert presence.forget_the_dead(sweeping) == 1
+
+
+@both_databases
+def test_what_a_clock_that_ran_ahead_has_left_is_forgotten(work, clock):
+    clock.advance(days=1000)
+    tell(presence.Me(presence.WEB))
+    clock.advance(days=-1000)
+    with unit_of_work() as sweeping:
+        assert presence.forget_the_dead(sweeping) == 1

@@ -289,3 +289,14 @@ def test_a_scheduler_stops_at_once_and_says_goodbye(tmp_path):
     process.terminate()
     assert process.wait(5) == 0
     assert place.rows("SELECT * FROM work_process") == []
+
+
+def test_a_scheduler_sets_right_what_a_clock_that_ran_ahead_has_written(tmp_path):
+    place = Place(tmp_path)
+    try:
+        place.beat()
+        place.plan("tests.tick", ago_s=-1000 * 86_400)
+        place.beat()
+        eventually(lambda: place.job("tests.tick")["done_until"] <= stored(datetime.now(UTC)), 60)
+    finally:
+        place.end()

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import http.cookiejar
 import json
+import re
 import secrets
 import sqlite3
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from typing import Any
 
 from app.blueprints.ocpp.services import keys
 from tests.ocpp.charge_point import ChargePoint, Refused, new_id
-from tests.servers import DATABASE, RunningServer
+from tests.servers import DATABASE, RunningServer, flask
+
+PASSWORD = "correct-horse-battery"
 
 
 def make_token(server: RunningServer) -> str:
@@ -126,3 +131,27 @@ def eventually(check: Callable[[], Any], seconds: float = 5.0) -> Any:
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.02)
     return found
+
+
+class Staff:
+    """A browser of staff, logged in to a running server."""
+
+    def __init__(self, server: RunningServer) -> None:
+        self.url = server.url
+        name = new_id("staff")
+        flask("users", "create", name, "--staff", "--password", PASSWORD, env=server.env)
+        cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        self._opener = urllib.request.build_opener(cookies)
+        self.post("/login/", "/login/", username=name, password=PASSWORD)
+
+    def get(self, path: str) -> str:
+        with self._opener.open(self.url + path, timeout=30) as answer:
+            return str(answer.read().decode())
+
+    def post(self, page: str, path: str, **fields: Any) -> str:
+        """Submit the form of a page."""
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', self.get(page))
+        assert token is not None
+        data = urllib.parse.urlencode({**fields, "csrf_token": token[1]}, doseq=True).encode()
+        with self._opener.open(self.url + path, data, timeout=30) as answer:
+            return str(answer.read().decode())

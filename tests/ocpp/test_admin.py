@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import http.cookiejar
 import json
 import re
-import urllib.parse
-import urllib.request
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -42,7 +39,8 @@ from tests.factories import (
 from tests.ocpp.charge_point import new_id
 from tests.ocpp.conftest import Connect
 from tests.ocpp.handshake import Refused
-from tests.servers import RunningServer, flask
+from tests.ocpp.staff import Staff
+from tests.servers import RunningServer
 
 NOON = datetime(2026, 1, 10, 12, 0, tzinfo=UTC)
 KEY = "correct-horse-battery"
@@ -453,30 +451,6 @@ def test_unknown_commands_and_no_chargers(staff: Browser) -> None:
     assert staff.get("/admin/charger/command/dance/").status_code == 404
     assert "No charger was selected" in staff.get("/admin/charger/command/reset/?id=x&id=77").text
     assert "No charger was selected" in staff.submit("/admin/charger/command/reset/", {"type": "Soft"}).text
-
-
-class Staff:
-    """A browser of staff, logged in to a running server."""
-
-    def __init__(self, server: RunningServer) -> None:
-        self.url = server.url
-        name = new_id("staff")
-        flask("users", "create", name, "--staff", "--password", KEY, env=server.env)
-        cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
-        self._opener = urllib.request.build_opener(cookies)
-        self.post("/login/", "/login/", username=name, password=KEY)
-
-    def get(self, path: str) -> str:
-        with self._opener.open(self.url + path, timeout=30) as answer:
-            return str(answer.read().decode())
-
-    def post(self, page: str, path: str, **fields: Any) -> str:
-        """Submit the form of a page."""
-        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', self.get(page))
-        assert token is not None
-        data = urllib.parse.urlencode({**fields, "csrf_token": token[1]}, doseq=True).encode()
-        with self._opener.open(self.url + path, data, timeout=30) as answer:
-            return str(answer.read().decode())
 
 
 def test_commands_reach_chargers_and_show_their_answers(

@@ -170,3 +170,33 @@ def test_staff_pick_a_place_by_click_and_by_dragging(server: RunningServer) -> N
     (stored,) = read(server, "SELECT latitude, longitude FROM charger WHERE id = ?", row["id"])
     assert (stored["latitude"], stored["longitude"]) == tuple(map(float, dragged))
     write(server, "UPDATE charger SET latitude = NULL WHERE id = ?", row["id"])
+
+
+def test_staff_follow_a_charger_and_stop_what_charges(
+    server: RunningServer, charger: ChargePointSimulator
+) -> None:
+    with browsers.chromium(browsers.PHONE) as browser:
+        page = Page(browser)
+        page.log_in(server.url)
+        browser.get(f"{server.url}/ocpp/chargers/LIVE1/page/")
+        charger.start()
+
+        def part(name: str) -> str:
+            return str(page.find(f'[data-part="{name}"]').text)
+
+        page.patience.until(lambda _: "Charging" in part("state"))
+        before = part("connectors")
+        page.patience.until(lambda _: "kW" in part("connectors") and part("connectors") != before)
+        page.patience.until(lambda _: "MeterValues" in part("messages"))
+        assert not browsers.overflows(browser)
+
+        stop = page.find('[data-connector="1"] a[href*="RemoteStopTransaction"]')
+        browser.get(stop.get_attribute("href"))
+        assert page.find("[name=transactionId]").get_attribute("value") != ""
+        page.find(".command-form .btn-danger").click()  # the browser asks for the tick first
+        assert browser.find_elements(By.CSS_SELECTOR, "[data-answer]") == []
+        page.find("#confirmed").click()
+        page.find(".command-form .btn-danger").click()
+        page.patience.until(lambda _: browser.find_elements(By.CSS_SELECTOR, "[data-answer]"))
+        assert "The charger has answered: Accepted" in page.find("[data-answer]").text
+        assert browser.get_log("browser") == []

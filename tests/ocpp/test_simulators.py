@@ -175,6 +175,18 @@ def test_workers_take_up_what_is_wanted_and_never_the_same(work: UnitOfWork) -> 
 
 
 @both_databases
+def test_what_a_clock_that_ran_ahead_has_leased_is_taken_up(work: UnitOfWork) -> None:
+    (row,) = started(work)
+    simulator_work.take_up(work, "ahead", 1)
+    row.leased_until = utcnow() + timedelta(days=1000)
+    work.flush()
+
+    assert not row.is_held(utcnow())
+    assert simulator_work.standing(work, "next").has_free
+    assert [one.id for one in simulator_work.take_up(work, "next", 1)] == [row.id]
+
+
+@both_databases
 def test_what_a_killed_worker_ran_is_taken_up_with_what_it_remembers(work: UnitOfWork) -> None:
     (row,) = started(work)
     simulator_work.take_up(work, "killed", 1)

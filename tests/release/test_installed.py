@@ -105,6 +105,13 @@ def fetch(environ: dict[str, str], path: str, **headers: str) -> str:
     return text
 
 
+def is_served(environ: dict[str, str]) -> bool:
+    try:
+        return bool(fetch(environ, "/healthz"))
+    except OSError:
+        return False
+
+
 def test_the_wheel_holds_what_the_staff_page_says(wheel: Path) -> None:
     inside = {
         name
@@ -158,6 +165,16 @@ def test_its_folders_may_be_elsewhere_and_relative(installed: Path, environ: dic
     here = Path(environ["HOME"]).parent / "elsewhere"
     assert (here / "data" / "constellation.sqlite3").is_file()
     assert list(Path(environ["HOME"]).iterdir()) == []
+
+
+def test_its_parts_run_by_themselves(installed: Path, environ: dict[str, str]) -> None:
+    assert "first-run-secrets.txt" in run(installed, "prepare", environ=environ)
+    web = subprocess.Popen([installed, "web"], env=environ, cwd="/")
+    try:
+        wait_for(lambda: is_served(environ), "web serves")
+    finally:
+        web.terminate()
+        assert web.wait(40) == 0
 
 
 def test_it_says_its_version_and_that_releases_need_a_checkout(

@@ -38,6 +38,7 @@ def test_staff_see_version_changes_and_contents(staff):
     assert "app/migrations/versions/0001_the_backbone.py" in page
     assert "app/translations/es/LC_MESSAGES/messages.mo" in page
     assert "build_pypi --all" in page
+    assert "<code>constellation</code>" in page
 
 
 def test_the_page_is_for_staff(client):

@@ -41,7 +41,11 @@ from tests.factories import (
 )
 
 # What only our own pages ask for: the log page's news come as HTML.
-INTERNAL = {"/ocpp/log/{charger_id}/news/"}
+INTERNAL = {
+    "/ocpp/log/{charger_id}/news/",
+    "/ocpp/chargers/{charger_id}/page/parts/",
+    "/ocpp/chargers/{charger_id}/page/plots/",
+}
 METHODS = {"get", "put", "post", "delete", "patch"}
 ACTION = "/ocpp/chargers/{charger_id}/action/"
 JANUARY = datetime(2026, 1, 10, 12, 0, tzinfo=UTC)

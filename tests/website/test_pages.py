@@ -176,6 +176,8 @@ def test_an_unknown_address_says_what_to_do(client):
 
     assert answer.status_code == 404
     assert "There is nothing at this address." in answer.text
+    program = client.get(answer.request.path, headers={"Authorization": "Bearer x"})
+    assert (program.status_code, program.json) == (404, {"detail": "There is nothing at this address."})
     assert 'href="/"' in answer.text
 
 

@@ -15,6 +15,7 @@ from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 from werkzeug.exceptions import abort
 from werkzeug.wrappers import Response
 
+from app import logs
 from app.blueprints.ocpp import wire
 from app.blueprints.ocpp.engine import Engine
 from app.blueprints.ocpp.registry import Full
@@ -67,6 +68,7 @@ def admit(engine: Engine) -> None:
     That is None where none of the offered subprotocols is ours: it is told on the socket (OCPP-J 1.6, 3.2).
     """
     charger_id, address = id_of(request.environ), request.remote_addr or ""
+    logs.active.charger = charger_id
     if engine.registry.closing:
         refuse(503, "the central system restarts")
     _check_origin()

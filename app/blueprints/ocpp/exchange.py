@@ -45,12 +45,22 @@ class CentralSystem:
 class Exchange:
     """Handles one CALL inside the journal's transaction and answers it after the commit."""
 
-    __slots__ = ("_answered", "_central_system", "_charger", "_incoming", "_journal", "_on_boot", "needs")
+    __slots__ = (
+        "_answered",
+        "_central_system",
+        "_charger",
+        "_incoming",
+        "_journal",
+        "_name",
+        "_on_boot",
+        "needs",
+    )
 
     def __init__(
         self, charger: int, incoming: Incoming, answered: Answered, central_system: CentralSystem,
-        journal: Journal, on_boot: Callable[[str], None],
+        journal: Journal, on_boot: Callable[[str], None], name: str = "",
     ) -> None:  # fmt: skip
+        self._name = name
         self._charger, self._incoming, self._answered = charger, incoming, answered
         self._central_system, self._journal, self._on_boot = central_system, journal, on_boot
         if "\\u" in incoming.text:
@@ -87,7 +97,8 @@ class Exchange:
         """It is not known to be stored: the charge point is told so, the cause stays in the log."""
         self._count(INTERNAL_ERROR)
         fault = wire.ProtocolFault(INTERNAL_ERROR, "the message could not be handled")
-        log.error("charger %s: %s failed: %r", self._charger, self._incoming.action, error)
+        ids = {"charger": self._name, "message_id": self._incoming.id, "action": self._incoming.action}
+        log.error("charger %s: %s failed: %r", self._name, self._incoming.action, error, extra=ids)
         answer = wire.error_text(self._incoming.id, fault.code, fault.description)
         if not isinstance(error, Exception) or self._incoming.fault is not None:
             self._answered(answer)
@@ -139,9 +150,9 @@ class _Note:
 class OutgoingRecord:
     """Records a CALL of ours and what became of it; nobody waits for it."""
 
-    def __init__(self, charger: int, outgoing: Outgoing) -> None:
+    def __init__(self, charger: int, outgoing: Outgoing, name: str = "") -> None:
         self.needs = Needs(charger)
-        self._charger, self._outgoing = charger, outgoing
+        self._charger, self._outgoing, self._name = charger, outgoing, name
 
     def run(self, work: Work) -> None:
         outgoing, now = self._outgoing, work.stored_now
@@ -164,7 +175,8 @@ class OutgoingRecord:
 
     def failed(self, error: BaseException) -> None:
         """The command itself has been carried out all the same."""
-        log.error("a command's record was lost: %r", error)
+        ids = {"charger": self._name, "message_id": self._outgoing.id, "action": self._outgoing.action}
+        log.error("a command's record was lost: %r", error, extra=ids)
 
 
 def record_incoming(

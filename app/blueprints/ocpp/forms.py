@@ -60,13 +60,14 @@ def search_text(given: Mapping[str, str]) -> str:
 
 
 def chargers(given: Mapping[str, str]) -> site.Choice:
-    """Which chargers: ``q``, ``state``, ``connected``, ``located``. Raises ``BadParameter``."""
+    """Which chargers: ``q``, ``state``, ``connected``, ``located``, ``charger``. Raises ``BadParameter``."""
     state = given.get("state", "").strip()
     if state and state not in STATES:
         raise BadParameter(gettext("state must be one of %(states)s", states=", ".join(STATES)))
     return site.Choice(
-        search_text(given), state, _switch(given, "connected"), _switch(given, "located") is True
-    )
+        search_text(given), state, _switch(given, "connected"), _switch(given, "located") is True,
+        given.get("charger", "").replace("\0", ""),
+    )  # fmt: skip
 
 
 def choice(given: Mapping[str, str]) -> Choice:

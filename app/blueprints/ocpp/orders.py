@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from app.blueprints.accounts.models import User
 from app.blueprints.accounts.services import audit
 from app.blueprints.ocpp import journal, operations
 from app.blueprints.ocpp.dispatch import Answer
-from app.blueprints.ocpp.services import transactions
+from app.blueprints.ocpp.services import configuration, transactions
 from app.db import db, unit_of_work
 from app.domain_error import DomainError
 
@@ -30,6 +31,7 @@ def give(user_id: int, charger_id: str, asked: Mapping[str, Any]) -> Answer:
             _remember(user_id, charger_id, asked, {"failed": str(refusal.detail)})
         raise
     _remember(user_id, charger_id, asked, {"response": answer.response})
+    _learn(charger_id, answer)
     return answer
 
 
@@ -43,6 +45,14 @@ def close(user_id: int, transaction_id: int) -> None:
     with unit_of_work() as work:
         details = {"meter_stop_wh": closed.meter_stop_wh, "energy_wh": closed.energy_wh}
         audit.record(work, work.get(User, user_id), "close", "charge_transaction", transaction_id, details)
+
+
+def _learn(charger_id: str, answer: Answer) -> None:
+    """Keep what the answer says of the charger."""
+    _, _, action, sent = json.loads(answer.sent)
+    if action in configuration.ACTIONS:
+        with unit_of_work() as work:
+            configuration.learn(work, charger_id, action, sent, answer.response)
 
 
 def _remember(user_id: int, charger_id: str, asked: Mapping[str, Any], outcome: dict[str, Any]) -> None:

@@ -106,7 +106,7 @@ class Outbox:
         with self._lock:
             current = self._current
             if current is None or message.id != current.id:
-                log.info("an answer that nobody waits for: %s", text[:200])
+                log.info("an answer that nobody waits for: %s", text[:200], extra={"message_id": message.id})
                 return
             self._current = None
             current.answer_text = text

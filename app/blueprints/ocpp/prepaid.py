@@ -85,7 +85,13 @@ class Prepaid:
         if not accepted:
             with self._lock:
                 self._asked.setdefault(connection, {})[transaction_id] = time.monotonic() + PAUSE_S
-        log.info("%s: credit is gone, stop of transaction %d: %s", charger_id, transaction_id, told)
+        log.info(
+            "%s: credit is gone, stop of transaction %d: %s",
+            charger_id,
+            transaction_id,
+            told,
+            extra={"charger": charger_id, "action": "RemoteStopTransaction"},
+        )
         self._journal.perform(lambda work: transactions.note(work, transaction_id, "credit_gone"))
 
     def _untold(self, elsewhere: list[Running]) -> list[Running]:

@@ -180,7 +180,8 @@ class Session:
                     self._serve(incoming, partial(self._served, incoming))
                     return
                 except Exception:  # it costs this message alone
-                    log.exception("a message could not be submitted")
+                    ids = {"message_id": incoming.id, "action": incoming.action}
+                    log.exception("a message could not be submitted", extra=ids)
                     answer = wire.error_text(incoming.id, INTERNAL_ERROR, "the message could not be handled")
             self._send(answer)
 

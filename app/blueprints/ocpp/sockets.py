@@ -11,7 +11,7 @@ from werkzeug.routing import PathConverter
 from werkzeug.wrappers import Response
 from wsproto.utilities import RemoteProtocolError
 
-from app import access
+from app import access, logs
 from app.blueprints.ocpp import door, wire
 from app.blueprints.ocpp.door import Caller
 from app.blueprints.ocpp.engine import Engine
@@ -54,6 +54,7 @@ def init_app(app: Flask) -> None:
 
 def admit() -> None:
     """Let a charge point in, or answer its handshake with a refusal."""
+    logs.active.charger = ""  # the connection may have served another request before
     if request.endpoint != ENDPOINT:
         return
     door.admit(_engine())
@@ -93,13 +94,18 @@ def _serve(engine: Engine, caller: Caller, line: Line) -> None:
     strict = (charger.validation or current_app.config["OCPP_VALIDATION"]) == "strict"
     central_system = engine.central_systems[wire.V16.subprotocol]
     journal = engine.journal
+    logs.active.charger = caller.charger_id
 
     def serve(incoming: Incoming, answered: Answered) -> None:
-        journal.submit(Exchange(charger.id, incoming, answered, central_system, journal, session.booted))
+        journal.submit(
+            Exchange(
+                charger.id, incoming, answered, central_system, journal, session.booted, caller.charger_id
+            )
+        )
 
     def record(outgoing: Outgoing) -> None:
         journal.tally.command(outgoing.action, outgoing.outcome)
-        journal.submit(OutgoingRecord(charger.id, outgoing))
+        journal.submit(OutgoingRecord(charger.id, outgoing, caller.charger_id))
 
     session = Session(
         line, wire.V16, serve, record, strict=strict, registration=charger.registration_status,

@@ -8,7 +8,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from app.backup import making, restoring
+from app.backup import making, moving, restoring
 from app.config import RUN
 from app.db import db
 from app.domain_error import DomainError
@@ -51,6 +51,33 @@ def restore(path: Path, yes: bool) -> None:
         click.echo(f"It is of an older version: the next start of {RUN} applies the migrations.")
 
 
+@click.command("copy_to")
+@click.argument("url")
+@click.option("--replace", is_flag=True, help="Move what the database holds aside.")
+@with_appcontext
+def copy_to(url: str, replace: bool) -> None:
+    """Copy this SQLite installation into the PostgreSQL database at URL. The server must not be running.
+
+    It is all there in the end, or nothing is. The password may come from PGPASSWORD instead of URL.
+    """
+    try:
+        done = moving.copy(db.engine, current_app.config, url, replace=replace, tell=_tell)
+    except DomainError as refusal:
+        raise click.ClickException(refusal.detail) from refusal
+    rows = sum(done.rows.values())
+    click.echo(f"{rows} rows of {len(done.rows)} tables are there. They are as many as here, table by table.")
+    for name, total in done.totals.items():
+        click.echo(f"The same on both sides: {name}: {total.normalize():f}")
+    if done.aside:
+        click.echo(f"What was there is kept: schema {done.aside}")
+    click.echo("Now set DATABASE_URL to the new database, and start the server.")
+
+
+def _tell(table: str, done: int, total: int) -> None:
+    if done == total or done % 100_000 == 0:
+        click.echo(f"{table}: {done} of {total} rows", err=True)
+
+
 def _say(done: restoring.Restored) -> None:
     click.echo("Restored.")
     if done.old_database:
@@ -64,3 +91,4 @@ def init_app(app: Flask) -> None:
     """Register the commands."""
     app.cli.add_command(backup)
     app.cli.add_command(restore)
+    app.cli.add_command(copy_to)

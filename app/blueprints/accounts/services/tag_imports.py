@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, select, update
 
 from app import leases
 from app.blueprints.accounts.errors import FileTooLarge, NoFile, PassedOver
@@ -63,8 +63,8 @@ def receive(work: UnitOfWork, who: User, filename: str, upload: bytes) -> TagImp
 
 def waiting(work: UnitOfWork) -> Sequence[tuple[int, str]]:
     """Id and state of the files that wait for a worker and that none has in hand."""
-    free = or_(TagImport.leased_until.is_(None), TagImport.leased_until <= utcnow())
-    found = select(TagImport.id, TagImport.state).where(TagImport.state.in_(WAITING), free)
+    found = select(TagImport.id, TagImport.state)
+    found = found.where(TagImport.state.in_(WAITING), leases.free(TagImport, utcnow()))
     return [(id, state) for id, state in work.execute(found.order_by(TagImport.id))]
 
 

@@ -78,8 +78,8 @@ def _last_seen(_view: Any, _context: Any, charger: Charger, _name: str) -> str:
 
 def _links(_view: Any, _context: Any, charger: Charger, _name: str) -> Markup:
     return Markup('<a href="{}">{}</a> · <a href="{}">{}</a> · <a href="{}">{}</a>').format(
+        url_for("ocpp.charger_page", charger_id=charger.charger_id), gettext("Live"),
         url_for("ocpp.log", charger_id=charger.charger_id), gettext("Log"),
-        url_for("ocpp.dashboard", q=charger.charger_id), gettext("Dashboard"),
         url_for("ocpp.landing_page", charger_id=charger.charger_id), gettext("Landing page"),
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from app.at_rest import EncryptedText
 from app.blueprints.ocpp.simulated_charge_point.config import SimulatorConfig, charge_point_id
 from app.blueprints.ocpp.simulated_charge_point.state import WAITING, SimulatorState
 from app.db import Base, UTCDateTime
-from app.leases import Leased
+from app.leases import Leased, is_free
 
 RUNNING, STOPPED = "running", "stopped"
 STATES = (WAITING, *(str(state) for state in SimulatorState))
@@ -93,7 +93,7 @@ class Simulator(Leased, Base):
 
     def is_held(self, now: datetime) -> bool:
         """Whether a worker has it in hand."""
-        return self.leased_until is not None and self.leased_until > now
+        return not is_free(self.leased_until, now)
 
     def config(self) -> SimulatorConfig:
         """What the simulator is told. Raises ValueError for what no charge point can do."""

@@ -25,6 +25,8 @@ STATE = in_query("state", "Only chargers in this state.", of("string", enum=list
 CONNECTED = in_query(
     "connected", "Only connected ones (1), or only the others (0).", of("string", enum=["1", "0"])
 )
+LOCATED = in_query("located", "1: only chargers with coordinates.", of("string", enum=["1", "0"]))
+ONLY = in_query("charger", "Only the charger with this id.", of("string"))
 
 
 def fragment(settings: Mapping[str, Any]) -> Fragment:
@@ -112,7 +114,7 @@ def _events(*, public: bool) -> Node:
         "carries a JSON array of `PublicCharger` (see the schemas): first all, then those that have changed; "
         "each event `site` carries `SiteTotals`, whatever the filters choose. "
         f"The stream ends after {Viewer.lasts_s / 60:.0f} minutes; come again.",
-        "parameters": [*PAGING, SEARCH, STATE, CONNECTED],
+        "parameters": [*PAGING, SEARCH, STATE, CONNECTED, LOCATED, ONLY],
         "responses": {
             "200": answer(
                 "The stream.", of("string"), media="text/event-stream",

@@ -47,7 +47,7 @@ def standing(work: UnitOfWork, holder: str) -> Standing:
             Simulator.wanted == RUNNING
         )
     ).all()
-    free = {row.id for row in wanted if row.leased_until is None or row.leased_until <= now}
+    free = {row.id for row in wanted if leases.is_free(row.leased_until, now)}
     ours = {row.id: row.run for row in wanted if row.leased_by == holder}
     return Standing(
         ours=ours,

@@ -49,14 +49,17 @@ class Choice:
     connected: bool | None = None
     # Only chargers with coordinates.
     located: bool = False
+    # Exactly this id.
+    charger_id: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.query or self.state or self.connected is not None)
 
     def takes(self, searched: str, state: str, connected: bool) -> bool:
-        """Whether a charger is one of them. ``searched``: its id and name."""
+        """Whether a charger is one of them. ``searched``: its id, and after a line break its name."""
         return (
-            self.query.casefold() in searched.casefold()
+            self.charger_id in ("", searched.partition("\n")[0])
+            and self.query.casefold() in searched.casefold()
             and self.state in ("", state)
             and self.connected in (None, connected)
         )

@@ -9,18 +9,20 @@ from app.blueprints.ocpp import cli, engine, measures, models, sockets  # noqa: 
 bp = Domain("ocpp", __name__)
 
 # They hang their views on bp.
-from app.blueprints.ocpp.views import (  # noqa: E402
-    alerts,  # noqa: F401
-    api,  # noqa: F401
-    dashboard,  # noqa: F401
-    history_api,  # noqa: F401
-    labels,  # noqa: F401
-    landing,  # noqa: F401
-    log,  # noqa: F401
-    map,  # noqa: F401
-    my,  # noqa: F401
-    my_api,  # noqa: F401
-    my_files,  # noqa: F401
+from app.blueprints.ocpp.views import (  # noqa: E402, F401
+    alerts,
+    api,
+    charger_page,
+    command,
+    dashboard,
+    history_api,
+    labels,
+    landing,
+    log,
+    map,
+    my,
+    my_api,
+    my_files,
 )
 
 

@@ -16,7 +16,7 @@ def page_of(charger_id: str) -> str:
     """What whoever looks may know of a charger: staff see its page, others what its driver sees."""
     who = access.caller()
     if who.is_staff and not who.by_token:
-        return url_for("ocpp.log", charger_id=charger_id)
+        return url_for("ocpp.charger_page", charger_id=charger_id)
     if "ocpp.landing_page" in current_app.view_functions:
         return url_for("ocpp.landing_page", charger_id=charger_id)
     return ""

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.landing.phone import Phone
 from tests.ocpp.charge_point import ChargePoint, new_id
 from tests.ocpp.drivers import BOOT, add_driver, add_tag, ask, check_books, meter, start, status, stop
-from tests.ocpp.phone import Phone
 from tests.ocpp.staff import eventually, read, write
 from tests.servers import RunningServer, running_server
 

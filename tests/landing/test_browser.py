@@ -17,8 +17,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from app.blueprints.ocpp.simulator import ChargePointSimulator, SimulatorConfig
 from tests import browsers
+from tests.landing.phone import PASSWORD, give_password
 from tests.ocpp.drivers import add_driver, add_tag
-from tests.ocpp.phone import PASSWORD, give_password
 from tests.ocpp.staff import eventually, known, read, write
 from tests.servers import RunningServer, running_server
 
