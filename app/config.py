@@ -169,21 +169,31 @@ def environment(root: Path = HOME) -> dict[str, Any]:
 
     Raises ``ValueError``, naming the setting, when a number or a switch cannot be read.
     """
-    given: dict[str, str | None] = {}
-    for file in sorted((root / "envs").glob("*.env")):
-        given.update(dotenv_values(file))
-    given.update(os.environ)
-    return settings({name: text for name, text in given.items() if text is not None})
+    return settings(given(root))
 
 
 def settings(given: Mapping[str, str]) -> dict[str, Any]:
-    """Read each known setting from text, by the type of its default."""
-    found = {
+    """Read each known setting from text, check it, and fill in what follows from it."""
+    found = parsed(given)
+    _check(found)
+    return complete(found)
+
+
+def given(root: Path = HOME) -> dict[str, str]:
+    """What files and the process environment say, known settings or not."""
+    found: dict[str, str | None] = {}
+    for file in sorted((root / "envs").glob("*.env")):
+        found.update(dotenv_values(file))
+    found.update(os.environ)
+    return {name: text for name, text in found.items() if text is not None}
+
+
+def parsed(given: Mapping[str, str]) -> dict[str, Any]:
+    """Each known setting by the type of its default. Imports nothing: gunicorn's settings ask here."""
+    return {
         name: _parse(name, given[name], kind) if given.get(name, "") != "" else getattr(Config, name)
         for name, kind in get_type_hints(Config).items()
     }
-    _check(found)
-    return complete(found)
 
 
 def complete(found: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
-_settings = runpy.run_path(str(Path(__file__).with_name("config.py")))["environment"]()
+_config = runpy.run_path(str(Path(__file__).with_name("config.py")))
+_settings = _config["parsed"](_config["given"]())
 _host = _settings["HOST"]
 
 bind = f"[{_host}]:{_settings['PORT']}" if ":" in _host else f"{_host}:{_settings['PORT']}"
