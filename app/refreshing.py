@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -19,31 +21,36 @@ def refresh(root: Path) -> None:
     """
     try:
         _run(root, str(root / "scripts" / "install.sh"))
-        merged = merge_heads(root)
+        # A process of its own: a migration may be broken, and the next one would not be read again.
+        merged = _run(root, sys.executable, "-m", "app.refreshing").split("\n")[:-1]
         _run(root, sys.executable, "-m", "app.upgrading", "migrate")
         if merged:
+            click.echo(f"Merged migrations: {', '.join(merged)}")
             publish(root, merged)
     except subprocess.CalledProcessError as error:
         click.echo(f"{' '.join(error.cmd)} failed (status {error.returncode}):\n{error.stdout}", err=True)
 
 
-def merge_heads(root: Path) -> list[Path]:
+def merge_heads(folder: Path) -> list[Path]:
     """Join migrations that were written side by side. Return the files that this made."""
-    heads = [line.split()[0] for line in _flask(root, "db", "heads").splitlines() if "(head)" in line]
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    heads = ScriptDirectory(str(folder)).get_heads()
     if len(heads) < 2:
         return []
-    folder = root / "migrations" / "versions"
-    before = set(folder.glob("*.py"))
+    versions = folder / "versions"
+    before = set(versions.glob("*.py"))
     highest = max((int(found[1]) for file in before if (found := NUMBER.match(file.name))), default=0)
-    _flask(root, "db", "merge", "--rev-id", f"{highest + 1:04}", "--message", "merge heads", *heads)
-    made = sorted(set(folder.glob("*.py")) - before)
-    click.echo(f"Merged the migrations {', '.join(heads)}: {', '.join(file.name for file in made)}")
-    return made
+    config = Config(str(folder / "alembic.ini"), cmd_opts=Namespace(quiet=True))
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    command.merge(config, heads, message="merge heads", rev_id=f"{highest + 1:04}")
+    return sorted(set(versions.glob("*.py")) - before)
 
 
-def publish(root: Path, files: list[Path]) -> None:
+def publish(root: Path, names: Sequence[str]) -> None:
     """Commit these files and no others; push, where the branch follows another one."""
-    names = [str(file.relative_to(root)) for file in files]
     _run(root, "git", "add", "--", *names)
     _run(root, "git", "commit", "--quiet", "--message", "Merge migrations", "--", *names)
     if _run(root, "git", "branch", "--list", "--format=%(upstream)", _branch(root)).strip():
@@ -55,10 +62,6 @@ def publish(root: Path, files: list[Path]) -> None:
 
 def _branch(root: Path) -> str:
     return _run(root, "git", "rev-parse", "--abbrev-ref", "HEAD").strip()
-
-
-def _flask(root: Path, *arguments: str) -> str:
-    return _run(root, sys.executable, "-m", "flask", "--app", "wsgi", *arguments)
 
 
 def _run(root: Path, *command: str) -> str:
@@ -73,3 +76,8 @@ def _run(root: Path, *command: str) -> str:
         check=True,
     )
     return done.stdout
+
+
+if __name__ == "__main__":
+    made = merge_heads(Path("migrations"))
+    click.echo("".join(f"{file}\n" for file in made), nl=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -155,9 +156,8 @@ def test_migrations_are_merged_applied_committed_and_pushed_and_nothing_else_is(
     assert changed == ["Merge migrations", "", "migrations/versions/9003_merge_heads.py"]
     assert trees.git(clone, "ls-remote", "origin", "main").split()[0] == trees.git(clone, "rev-parse", "HEAD")
     assert trees.git(clone, "status", "--porcelain") == "M page.txt"
-    assert "9003" in refreshing._flask(clone, "db", "current")
-    refreshing.refresh(clone)
-    assert trees.git(clone, "log", "-1", "--format=%s") == "Merge migrations"
+    with sqlite3.connect(clone / "instance" / servers.DATABASE) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("9003",)]
 
 
 @pytest.mark.slow
