@@ -16,6 +16,8 @@ from app.db import db
 
 # Chargers on a page, unless the address says otherwise: what a phone still scrolls smoothly.
 PER_PAGE = 100
+# What is asked for beyond this comes on the next page. Python has crashed while it drew a thousand at once.
+MOST = 250
 
 
 @bp.get("/")
@@ -26,7 +28,7 @@ def dashboard() -> ResponseReturnValue:
         return away
     choice = forms.chargers(request.args)
     briefs = site.glance(db.session(), dispatch.presence())
-    page = _page(choice, briefs)
+    page = _page(choice, briefs, MOST)
     return render_template(
         "ocpp/dashboard.html", page=page, choice=choice, words=words, now=utcnow(),
         view=_view(), view_urls=links.kinds_of_lists(), today_wh=today_of(page.rows),
@@ -48,7 +50,8 @@ def events() -> Response:
     viewer = Viewer(lambda: registry.closing, choice)
 
     def begin() -> None:
-        page = _page(choice, site.glance(db.session(), dispatch.presence()))
+        most = forms.MAX_PER_PAGE if choice.located else MOST
+        page = _page(choice, site.glance(db.session(), dispatch.presence()), most)
         viewer.begin(rows_of(page.rows), site_now(), takes_new=page.pages == 1 and not choice.located)
 
     return feed_of(app).answer(app, viewer, begin)
@@ -69,8 +72,8 @@ def refused() -> ResponseReturnValue | None:
     raise access.Forbidden
 
 
-def _page(choice: Choice, briefs: list[Brief]) -> overview.Page:
-    paging = forms.Paging.parse(request.args, PER_PAGE)
+def _page(choice: Choice, briefs: list[Brief], most: int) -> overview.Page:
+    paging = forms.Paging.parse(request.args, PER_PAGE, most)
     chosen = choice.of(briefs)
     return site.page(db.session(), dispatch.presence(), chosen, page=paging.page, per_page=paging.per_page)
 
