@@ -37,6 +37,7 @@ SCHEMAS: dict[str, Node] = {
 EXAMPLE: dict[str, Any] = {
     "charger_id": "SIM1", "name": "North gate", "state": "charging", "connected": True,
     "last_seen": "2026-01-31T08:30:00Z", "power_w": 7200, "energy_kwh": 3.6,
+    "energy_today_kwh": 11.2,
     "connectors": [{"connector_id": 1, "status": "Charging", "power_w": 7200, "energy_kwh": 3.6}],
     "transaction": {
         "transactionId": 17, "connectorId": 1, "meterStart": 120400, "startTime": "2026-01-31T08:00:00Z",

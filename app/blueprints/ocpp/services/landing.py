@@ -109,9 +109,9 @@ def refusal(work: UnitOfWork, connection: Connection, charger: Charger, card: RF
     return trial.verdict.reason
 
 
-def told(seen: Overview) -> dict[str, Any]:
+def told(seen: Overview, today_wh: int) -> dict[str, Any]:
     """A charger's state and its current transaction, for anyone: never id tags or accounts."""
-    return {**overview.public(seen), "transaction": _transaction(seen)}
+    return {**overview.public(seen, today_wh), "transaction": _transaction(seen)}
 
 
 def _transaction(seen: Overview) -> dict[str, Any] | None:

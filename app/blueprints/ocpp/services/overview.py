@@ -198,7 +198,7 @@ def last_transactions(work: UnitOfWork, charger: Charger, limit: int = 20) -> Se
     return work.scalars(chosen.order_by(Transaction.id.desc()).limit(limit)).all()
 
 
-def public(overview: Overview, today_wh: int = 0) -> dict[str, Any]:
+def public(overview: Overview, today_wh: int) -> dict[str, Any]:
     """What anyone may see: never id tags, accounts, addresses or messages. ``today_wh``: delivered today."""
     charger = overview.charger
     return {

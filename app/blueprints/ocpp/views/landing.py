@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from app import access
 from app.blueprints.accounts.models import User
 from app.blueprints.ocpp import dispatch, driver_orders, forms, landing_words, words
-from app.blueprints.ocpp.feeds.chargers import Viewer, feed_of, rows_of
+from app.blueprints.ocpp.feeds.chargers import Viewer, feed_of, rows_of, today_of
 from app.blueprints.ocpp.models import Charger
 from app.blueprints.ocpp.services import landing, overview
 from app.blueprints.ocpp.services.overview import Overview
@@ -56,7 +56,9 @@ def landing_page(charger_id: str) -> ResponseReturnValue:
 @access.allow(access.ANYONE, json=True)
 def landing_status(charger_id: str) -> ResponseReturnValue:
     """Tell a charger's state and its current transaction."""
-    return landing.told(_get(charger_id)), {"Cache-Control": "no-store"}
+    seen = _get(charger_id)
+    today_wh = today_of([seen]).get(charger_id, 0)
+    return landing.told(seen, today_wh), {"Cache-Control": "no-store"}
 
 
 @bp.get("/c/<path:charger_id>/events/")
