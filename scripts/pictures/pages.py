@@ -45,6 +45,7 @@ DRIVERS = (
 )
 STAFFS = (
     Page("dashboard-staff", "/ocpp/", STAFF),
+    Page("charger", f"/ocpp/chargers/{SPOTS[0].id}/page/", STAFF),
     Page("log", f"/ocpp/log/{SPOTS[0].id}/", STAFF),
     Page("labels", "/ocpp/labels/", STAFF),
     Page("admin", "/admin/", STAFF),
