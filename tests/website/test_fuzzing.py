@@ -26,7 +26,7 @@ from app.db import unit_of_work
 from tests.factories import AccountFactory, ChargerFactory, MeterReadingFactory, TransactionFactory
 
 # Streams that end when their viewer goes.
-STREAMS = {"/ocpp/events/", "/ocpp/my/events/"}
+STREAMS = {"/ocpp/events/", "/ocpp/my/events/", "/ocpp/c/{charger_id}/events/"}
 # Whatever is asked of one address, in each of the two ways.
 EXAMPLES = 6
 CHECKS = (
