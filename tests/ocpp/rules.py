@@ -29,8 +29,9 @@ from app.blueprints.ocpp.models import ChargerDay, Transaction
 from app.blueprints.ocpp.outbox import Outgoing
 from app.blueprints.ocpp.services import transactions
 from app.blueprints.ocpp.session import Answered, Incoming, Session
+from app.blueprints.ocpp.terms import News, Settings
 from app.blueprints.ocpp.wire import V16
-from app.blueprints.ocpp.work import News, Settings, Work
+from app.blueprints.ocpp.work import Work
 from app.db import _sqlite_manners
 from tests.ocpp import answers
 

@@ -16,7 +16,8 @@ from sqlalchemy import Engine, event, text
 from app import disk
 from app.blueprints.ocpp import journal as journals
 from app.blueprints.ocpp.journal import Journal
-from app.blueprints.ocpp.work import Settings, Work
+from app.blueprints.ocpp.terms import Settings
+from app.blueprints.ocpp.work import Work
 from app.db import db
 from scripts.benchmark.load import Load
 from tests.clients import Browser

@@ -16,7 +16,8 @@ from sqlalchemy.exc import IntegrityError
 
 from app.blueprints.ocpp import journal as journals
 from app.blueprints.ocpp.journal import CommitUnknown, Journal
-from app.blueprints.ocpp.work import Needs, Settings, Work
+from app.blueprints.ocpp.terms import Needs, Settings
+from app.blueprints.ocpp.work import Work
 from app.db import db
 from app.domain_error import DomainError
 from tests.databases import both_databases, only_postgres

@@ -14,7 +14,8 @@ from app.blueprints.ocpp import words
 from app.blueprints.ocpp.models import Refusal, Transaction, UnknownTag
 from app.blueprints.ocpp.rows import ChargerRow
 from app.blueprints.ocpp.services import authorization
-from app.blueprints.ocpp.work import Settings, Work
+from app.blueprints.ocpp.terms import Settings
+from app.blueprints.ocpp.work import Work
 from app.clock import utcnow
 from app.db import UnitOfWork, db
 from tests.clients import Browser

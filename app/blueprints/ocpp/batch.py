@@ -11,7 +11,8 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from app.blueprints.ocpp.work import Needs, News, Settings, Work
+from app.blueprints.ocpp.terms import Needs, News, Settings
+from app.blueprints.ocpp.work import Work
 from app.db import is_busy, is_full
 from app.domain_error import DomainError
 

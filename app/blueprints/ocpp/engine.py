@@ -18,8 +18,8 @@ from app.blueprints.ocpp.live import Live
 from app.blueprints.ocpp.prepaid import Prepaid
 from app.blueprints.ocpp.registry import Registry
 from app.blueprints.ocpp.tally import Shared
+from app.blueprints.ocpp.terms import News, Settings
 from app.blueprints.ocpp.vigil import Vigil
-from app.blueprints.ocpp.work import News, Settings
 from app.db import db
 
 # What waits for the database when the process ends may take this long.

@@ -15,7 +15,8 @@ from app.blueprints.ocpp.messages import Request, payload_of
 from app.blueprints.ocpp.outbox import Outgoing
 from app.blueprints.ocpp.services import authorization
 from app.blueprints.ocpp.session import INTERNAL_ERROR, Answered, Incoming
-from app.blueprints.ocpp.work import Needs, Work
+from app.blueprints.ocpp.terms import Needs
+from app.blueprints.ocpp.work import Work
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import disk, logs
 from app.blueprints.ocpp.batch import Operation, Outcome, Way, may_be_committed, one_by_one, passing, together
 from app.blueprints.ocpp.tally import Tally
-from app.blueprints.ocpp.work import Needs, News, Settings, Work
+from app.blueprints.ocpp.terms import Needs, News, Settings
+from app.blueprints.ocpp.work import Work
 from app.db import is_busy, is_full, write_lock
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,8 @@ from app.blueprints.ocpp.errors import BooksDiffer
 from app.blueprints.ocpp.fleet import job as fleet_job
 from app.blueprints.ocpp.models import OcppMessage, Refusal
 from app.blueprints.ocpp.services import alert_mail, alerts, retention, stale, totals
-from app.blueprints.ocpp.work import Settings, Work
+from app.blueprints.ocpp.terms import Settings
+from app.blueprints.ocpp.work import Work
 from app.clock import utcnow
 from app.db import db, unit_of_work
 from app.jobs import presence

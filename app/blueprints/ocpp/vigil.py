@@ -13,7 +13,8 @@ from datetime import timedelta
 
 from app.blueprints.ocpp.journal import Journal
 from app.blueprints.ocpp.registry import Registry
-from app.blueprints.ocpp.work import Needs, Work
+from app.blueprints.ocpp.terms import Needs
+from app.blueprints.ocpp.work import Work
 from app.jobs import presence
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,42 +17,8 @@ from sqlalchemy import Connection
 from app.blueprints.ocpp import tables
 from app.blueprints.ocpp.rows import ChargerRow, TagRow, TransactionRow
 from app.blueprints.ocpp.statements import Dialogue, Rows
+from app.blueprints.ocpp.terms import Needs, News, Settings
 from app.clock import day_of, utcnow
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the rules must know of the installation."""
-
-    heartbeat_interval_s: int = 300
-    require_rfid: bool = False
-    # Of the site's days; empty: the system's.
-    time_zone: str = ""
-
-
-@dataclass(slots=True)
-class Needs:
-    """What an operation will ask for, so that a batch can read it at once. Asking for more is allowed."""
-
-    charger: int | None = None
-    id_tag: str | None = None
-    # The charger's running transactions.
-    running: bool = False
-
-
-@dataclass(slots=True)
-class News:
-    """What others must know once a batch is durable."""
-
-    # Chargers (by charger_id) whose state people look at has changed.
-    changed: set[str] = field(default_factory=set)
-    # (charger_id, transaction's id) of what runs on an account whose credit is gone.
-    exhausted: set[tuple[str, int]] = field(default_factory=set)
-
-    def add(self, more: News) -> None:
-        """Learn this too."""
-        self.changed |= more.changed
-        self.exhausted |= more.exhausted
 
 
 @dataclass(slots=True)

@@ -13,7 +13,8 @@ from app.blueprints.ocpp.models import Charger
 from app.blueprints.ocpp.rows import ChargerRow, TagRow
 from app.blueprints.ocpp.services import authorization, transactions
 from app.blueprints.ocpp.services.authorization import Verdict
-from app.blueprints.ocpp.work import Needs, Settings, Work
+from app.blueprints.ocpp.terms import Needs, Settings
+from app.blueprints.ocpp.work import Work
 from app.db import UnitOfWork
 
 # Where no charger is chosen: one that asks for a tag, and that staff have accepted.
