@@ -264,7 +264,7 @@ def answer(port: str, path: str) -> int:
 
 
 @pytest.mark.slow
-def test_the_first_start_keeps_its_secrets_in_a_file_and_the_second_is_fast(
+def test_the_first_start_keeps_its_secrets_in_a_file_and_the_second_only_serves(
     site: Run, tmp_path: Path
 ) -> None:
     first = site(SCRIPT, cwd=tmp_path)
@@ -283,11 +283,11 @@ def test_the_first_start_keeps_its_secrets_in_a_file_and_the_second_is_fast(
     first.terminate()
     assert first.wait(40) == 0
 
-    begun = time.monotonic()
     second = site(SCRIPT, cwd="/")
     assert eventually(lambda: answer(second.port, "/healthz") == 200, 30)
-    assert time.monotonic() - begun < 5  # one processor, other tests beside it
-    assert "First staff user (" not in wait_for_output(second, "Ctrl-C stops it.")
+    said = wait_for_output(second, "Ctrl-C stops it.")
+    # What costs time is left out: it serves at once.
+    assert not re.search(r"Making|Installing|Preparing|First staff user \(", said)
     second.terminate()
     assert second.wait(40) == 0
 

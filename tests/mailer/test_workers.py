@@ -274,13 +274,21 @@ def test_a_slow_server_and_nothing_else_sets_the_pace(post: Post) -> None:
     post.server.slowness_s = 0.02
     process = subprocess.Popen([sys.executable, "-m", "flask", "send_queued"], cwd=ROOT, env=post.env)
     wait_for(post.server, 1, 60)
-    began = time.monotonic()
+    worked = processor_s(process.pid)
     wait_for(post.server, 200, 60)
-    seconds = time.monotonic() - began
+    worked = processor_s(process.pid) - worked
     process.wait(30)
 
-    print(f"{1000 * seconds / 199:.1f} ms a mail, of which the server takes 20")
-    assert seconds < 199 * 0.02 * 2
+    # Processor time: what else the machine does meanwhile is not the mailer's fault.
+    print(f"{1000 * worked / 199:.1f} ms of work a mail, for which the server takes 20")
+    assert worked < 199 * 0.02
+    assert post.server.connections == 1
+
+
+def processor_s(pid: int) -> float:
+    """Processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_mb(pid: int) -> float:
