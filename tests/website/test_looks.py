@@ -53,6 +53,8 @@ def test_a_page_is_for_everybody_everywhere(eyes: Studio, page: Page) -> None:
     found += serious(eyes.browser, CONTRAST)
     eyes.show(page, Look("phone", "dark", "es"))
     found += serious(eyes.browser)
+    eyes.set(Look("phone", "light", "es"))
+    found += serious(eyes.browser, CONTRAST)
     if browsers.overflows(eyes.browser):
         found.append("it can be scrolled sideways on a phone")
 
