@@ -75,7 +75,7 @@ def prepare(settings: Mapping[str, Any], *, migrate: bool) -> FirstUser | None:
                 user = _first_user(work)
                 if user is not None and user.has_secrets:
                     _write(secrets_file(settings), user)
-        except BaseException:
+        except BaseException:  # a Ctrl-C, too
             if user is not None:  # then the file is ours, and its user never came to be
                 secrets_file(settings).unlink(missing_ok=True)
             raise

@@ -51,7 +51,7 @@ class _Run:
         except (Retry, Ignore) as reason:
             self._end(True, str(reason))
             raise
-        except BaseException as error:
+        except BaseException as error:  # also what ends a worker: a run that has begun gets its end
             self._end(False, sentence(error))
             raise
         self._end(True, "" if result is None else str(result))

@@ -73,7 +73,7 @@ def restore(engine: Engine, source: Path, aside: str, check: Callable[[Found], N
         _run([program, *options, f"--dbname={url}", str(source)], engine.url, lambda: None)
         with engine.connect() as connection:
             check(count(connection))
-    except BaseException:
+    except BaseException:  # a Ctrl-C, too: what was there comes back, whatever kept the new from coming
         with engine.begin() as connection:
             connection.execute(text("DROP SCHEMA public CASCADE"))
             connection.execute(text(f'ALTER SCHEMA "{aside}" RENAME TO public'))
@@ -102,7 +102,7 @@ def _run(command: Sequence[str], url: URL, proceed: Proceed) -> None:
             while process.poll() is None:
                 proceed()
                 time.sleep(LOOK_S)
-        except BaseException:
+        except BaseException:  # a Ctrl-C, too: the program would run on alone
             process.kill()
             raise
         assert process.stderr is not None

@@ -113,7 +113,7 @@ def _asking(connection: sqlite3.Connection, proceed: Proceed) -> Iterator[None]:
     def ask() -> int:
         try:
             proceed()
-        except BaseException as error:
+        except BaseException as error:  # SQLite swallows all of them
             refused.append(error)
             return 1
         return 0

@@ -57,7 +57,7 @@ class Server:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise StartFailed(f"{self.name} did not start:\n{self.tail()}")
                 time.sleep(0.1)
-        except BaseException:
+        except BaseException:  # a Ctrl-C, too: nobody else would end it
             self.kill()
             raise
 

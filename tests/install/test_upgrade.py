@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -12,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect, text
 
 from app.config import ROOT
-from tests import servers, trees
-from tests.install.conftest import me
+from tests import databases, servers, trees
+from tests.install.conftest import me, tool
 
 # Many processes, one after the other.
 pytestmark = pytest.mark.timeout(300)
@@ -52,19 +52,39 @@ def origin(first_version: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def clone(first_version: Path, origin: Path, tmp_path: Path) -> Path:
+def clone(
+    request: pytest.FixtureRequest, first_version: Path, origin: Path, tmp_path: Path
+) -> Iterator[Path]:
     """An installation, in a folder with a space, with a database and a local change."""
     clone = trees.clone(first_version, origin, tmp_path / "a clone")
     trees.add_venv(clone)
     (clone / "scripts/lock").write_text("changed here\n")
     (clone / "instance").mkdir()
-    (clone / "instance" / servers.DATABASE).write_bytes(servers.migrated_sqlite().read_bytes())
-    return clone
+    if getattr(request, "param", "sqlite") == "sqlite":
+        (clone / "instance" / servers.DATABASE).write_bytes(servers.migrated_sqlite().read_bytes())
+        yield clone
+        return
+    tool("pg_dump")
+    with databases.postgres_database(tmp_path) as url:
+        postgres_of(clone).write_text(url)
+        yield clone
+
+
+# Decorate a test with it to upgrade an installation on each database.
+each_database = pytest.mark.parametrize(
+    "clone", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+)
+
+
+def postgres_of(clone: Path) -> Path:
+    """A file beside an installation that says where its database is; without it, it is on SQLite."""
+    return clone.parent / "database"
 
 
 def environ(clone: Path, **more: str) -> dict[str, str]:
     folders = {"INSTANCE_PATH": str(clone / "instance"), "LOG_DIR": str(clone / "logs")}
-    return servers.environ(**folders, PORT=str(servers.free_port())) | more
+    place = {"DATABASE_URL": postgres_of(clone).read_text()} if postgres_of(clone).exists() else {}
+    return servers.environ(**folders, PORT=str(servers.free_port())) | place | more
 
 
 def upgrade(clone: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -74,8 +94,8 @@ def upgrade(clone: Path, *arguments: str, **more: str) -> subprocess.CompletedPr
 
 def publish(origin: Path, files: Mapping[str, str] = {}) -> str:
     """A new version with these files; return its commit."""
-    for name, text in {"page.txt": "two\n", **files}.items():
-        (origin / name).write_text(text)
+    for name, content in {"page.txt": "two\n", **files}.items():
+        (origin / name).write_text(content)
     return trees.commit(origin, "second")
 
 
@@ -85,10 +105,15 @@ def migration(more: str = "pass") -> str:
 
 def database(clone: Path) -> tuple[str, bool]:
     """Its revision, and whether it has the table that the new version brings."""
-    with sqlite3.connect(clone / "instance" / servers.DATABASE) as connection:
-        (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        tables = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'brought'").fetchall()
-    return revision, bool(tables)
+    url = f"sqlite:///{clone / 'instance' / servers.DATABASE}"
+    if postgres_of(clone).exists():
+        url = postgres_of(clone).read_text().replace("postgresql://", "postgresql+psycopg://")
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+    has_table = inspect(engine).has_table("brought")
+    engine.dispose()
+    return revision, has_table
 
 
 def backups(clone: Path) -> list[Path]:
@@ -115,6 +140,7 @@ def assert_as_before(clone: Path, head: str) -> None:
 
 
 @pytest.mark.slow
+@each_database
 def test_an_upgrade_brings_code_packages_and_migrations_and_keeps_local_changes(origin, clone):
     trees.lock_package(origin, "2.0")
     published = publish(origin, {NEXT: migration()})
@@ -134,6 +160,7 @@ def test_an_upgrade_brings_code_packages_and_migrations_and_keeps_local_changes(
 
 
 @pytest.mark.slow
+@each_database
 def test_a_migration_that_fails_leaves_database_code_and_packages_as_they_were(origin, clone):
     before = trees.git(clone, "rev-parse", "HEAD")
     trees.lock_package(origin, "2.0")
@@ -273,6 +300,7 @@ def wait_until_served(clone: Path, settings: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
+@each_database
 def test_a_service_runs_on_with_the_old_version_until_a_new_one_serves(origin, clone, service):
     wait_until_served(clone, service)
     before = trees.git(clone, "rev-parse", "HEAD")

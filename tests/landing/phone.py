@@ -17,15 +17,15 @@ PASSWORD = "correct horse"
 
 
 class Phone:
-    """The browser of the driver who has ``account``."""
+    """The browser of the driver who has ``account``, or who has that name and ``PASSWORD``."""
 
-    def __init__(self, server: RunningServer, account: int) -> None:
+    def __init__(self, server: RunningServer, account: int | str) -> None:
         self.server = server
         self._opener = urllib.request.build_opener(
             urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
         )
         self._token = ""
-        username = give_password(server, account)
+        username = account if isinstance(account, str) else give_password(server, account)
         self.get("/login/")
         self.submit("/login/", username=username, password=PASSWORD)
 

@@ -200,6 +200,7 @@ def test_the_page_says_which_trouble_the_server_is_in_and_asks_it_again(app, sta
         staff.submit(f"{QUEUE}try-now/", follow_redirects=True)
     )
     assert "no connection" not in staff.get(QUEUE).text
+    assert actions(work) == [("staff", "try now", "mail_server_trouble")]
 
 
 def test_the_page_counts_what_waits_and_what_failed(staff, work):
@@ -368,7 +369,7 @@ def test_a_test_mail_shows_what_the_server_answers(staff, server, work):
     assert actions(work) == [("staff", "test mail", "queued_email")]
 
 
-def test_and_why_it_takes_none(app, staff, server):
+def test_and_why_it_takes_none(app, staff, server, work):
     page = staff.get(f"{QUEUE}test/").text
     assert "The connection is not encrypted" in page
     server.answers["RCPT"] = "550 5.1.1 <nobody>"
@@ -377,6 +378,7 @@ def test_and_why_it_takes_none(app, staff, server):
     app.config["SMTP_PORT"] = free_port()
     answer = staff.submit(f"{QUEUE}test/", {"to": "ann@example.com"})
     assert "Connection refused" in answer.text
+    assert actions(work) == [("staff", "test mail", "queued_email")] * 2
     assert "is not a mail address" in html.unescape(staff.submit(f"{QUEUE}test/", {"to": "ann"}).text)
 
 

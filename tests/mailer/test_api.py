@@ -41,6 +41,19 @@ def test_a_mail_is_rendered_when_it_is_queued(client, api, work, order):
     assert (row.state, row.attempts, row.sent) == ("waiting", 0, False)
 
 
+def test_who_queued_a_mail_is_in_the_trail_and_not_what_it_says(client, api, work, order):
+    queued = client.post(ADD, json=order, headers=api).json["id"]
+    client.post(ADD, json=order | {"context": {}}, headers=api)  # refused
+
+    (entry,) = work.scalars(select(AuditEntry))
+    assert (entry.username, entry.action, entry.subject) == ("robot", "create", "queued_email")
+    assert entry.subject_id == str(queued)
+    assert (entry.details["to"], entry.details["template"]) == (
+        [None, "ann@example.com"], [None, "greeting"],
+    )  # fmt: skip
+    assert "Ann" not in str(entry.details)
+
+
 def test_a_mail_without_placeholders_needs_no_context(client, api, work, order):
     template = TemplateFactory(subject="s", body="b")
     for context in ({}, None, ""):

@@ -68,7 +68,7 @@ def test_the_current_host_again_is_the_same_node(staff, work):
     assert (row.address, row.port, row.is_stale) == ("192.0.2.77", 8000, False)
     details = work.scalar(select(AuditEntry.details))
     assert details["port"] == [1, 8000]
-    assert set(details) == {"address", "port", "last_seen"}
+    assert set(details) == {"address", "port"}
 
 
 @pytest.mark.usefixtures("_host")

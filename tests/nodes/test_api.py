@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 
+from app.blueprints.accounts.models import AuditEntry
 from app.blueprints.accounts.services import create_user
 from app.blueprints.nodes.models import Node
 from app.db import unit_of_work
@@ -73,6 +74,23 @@ def test_the_same_hostname_again_is_the_same_node_elsewhere(client, node, work):
     assert (row.address, row.port) == ("2001:db8::1", 8080)
     assert not row.is_stale
     assert other.address == "192.0.2.10"
+
+
+@both_databases
+def test_a_new_node_and_a_new_place_are_in_the_trail_and_not_every_sign_of_life(client, node, api, work):
+    for told, headers in (
+        (HERE, node),
+        (HERE, node),
+        (HERE | {"port": 9000}, api),
+        (HERE | {"port": 9000}, api),
+    ):
+        client.post(REGISTER, json=told, headers=headers)
+
+    made, moved = work.scalars(select(AuditEntry).order_by(AuditEntry.id))
+    assert (made.username, made.action, made.subject) == ("", "register", "node")
+    assert made.subject_id == moved.subject_id == str(work.scalar(select(Node.id)))
+    assert (made.details["address"], made.details["by"]) == ([None, "192.0.2.1"], "NODE_TOKEN")
+    assert (moved.username, moved.details) == ("robot", {"port": [8080, 9000]})
 
 
 @both_databases

@@ -7,7 +7,8 @@ import time
 import pytest
 import redis
 
-from app.blueprints.ocpp.bus import PROCESSES, Bus
+from app.blueprints.ocpp.bus import Bus
+from app.blueprints.ocpp.presence import PROCESSES
 
 
 @pytest.mark.redis

@@ -408,6 +408,48 @@ async def test_without_its_database_a_simulator_runs_for_as_long_as_it_is_surely
             await central.heard("StartTransaction", 2)
 
 
+@on_a_loop
+async def test_no_transaction_is_opened_that_is_not_written_down(
+    app: Flask, work: UnitOfWork, executor: ThreadPoolExecutor
+) -> None:
+    """Whenever its worker is killed, the next one knows of it."""
+    async with central_system() as central:
+        (id,) = make(central, **MINUTES)
+        ledger = Fragile(app)
+        async with working(app, executor, ledger=ledger):
+            await until(id, lambda row: row.leased_by)
+            ledger.away = True
+            await central.heard("StatusNotification", status="Preparing")
+            await asyncio.sleep(0.2)
+            assert not central.all("StartTransaction")
+
+            central.deaf_to = {"StartTransaction"}
+            ledger.away = False
+            row = await until(id, lambda row: row.memory.get("unsettled"))
+            while not (sent := [frame[3] for frame in central.frames if frame[2] == "StartTransaction"]):
+                await asyncio.sleep(0.01)
+            assert row.memory["unsettled"][0]["start"]["timestamp"] == sent[0]["timestamp"]
+            assert row.memory["unsettled"][0]["transaction_id"] is None
+
+
+@on_a_loop
+async def test_a_worker_that_stops_begins_nothing_any_more(
+    app: Flask, work: UnitOfWork, executor: ThreadPoolExecutor
+) -> None:
+    async with central_system() as central:
+        (id,) = make(central, **MINUTES)
+        ledger = Fragile(app)
+        worker = Worker(app, executor, ledger)
+        await until(id, lambda row: row.leased_by)
+        ledger.away = True
+        await central.heard("StatusNotification", status="Preparing")
+        ledger.away = False
+        await worker.stop()
+
+    assert len(central.all("StartTransaction")) == len(central.all("StopTransaction"))
+    assert (read(id).state, read(id).memory["unsettled"]) == ("waiting", [])
+
+
 @pytest.mark.slow
 @both_databases
 @on_a_loop

@@ -11,18 +11,21 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, event, text
+from markupsafe import escape
+from sqlalchemy import Engine, event, func, select, text
 
 from app import disk
 from app.blueprints.ocpp import journal as journals
 from app.blueprints.ocpp.journal import Journal
+from app.blueprints.ocpp.services import landing
 from app.blueprints.ocpp.terms import Settings
 from app.blueprints.ocpp.work import Work
+from app.blueprints.qrcodes.models import QRLink
 from app.db import db
 from scripts.benchmark.load import Load
 from tests.clients import Browser
 from tests.databases import both_databases
-from tests.factories import UserFactory
+from tests.factories import ChargerFactory, UserFactory
 from tests.ocpp.crowd import Place
 from tests.ocpp.staff import Api, eventually
 from tests.ocpp.test_journal import Put
@@ -222,6 +225,26 @@ def test_staff_are_told_and_lose_nothing_of_their_form(staff: Browser, storage: 
     storage.empty()
     assert staff.submit("/admin/charger/new/", form).status_code == 302
     assert staff.get("/healthz").status_code == 200
+
+
+def test_a_charger_is_shown_for_the_first_time(client: Browser, storage: Disk, work: Any) -> None:
+    ids = [
+        f"{number:02}" + "ñ" * 98 for number in range(30)
+    ]  # their codes take more than is left of the pages
+    for id in ids:
+        ChargerFactory(charger_id=id)
+    work.commit()
+    storage.fill()
+
+    assert {client.get(landing.address("", id)).status_code for id in ids} == {200}
+    last = client.get(landing.address("", ids[-1])).text
+    assert 'class="qr" src="data:image/png;base64,' in last
+    assert escape(landing.address("http://localhost:8000", ids[-1])) in last
+    assert work.scalar(select(func.count(QRLink.id))) < len(ids)
+    assert client.get("/healthz").json["detail"] == "disk full"
+
+    storage.empty()
+    assert 'src="/qrcodes/images/' in client.get(landing.address("", ids[-1])).text
 
 
 # A disk that is really full

@@ -21,6 +21,7 @@ import pytest
 from app.blueprints.ocpp.bus import Bus
 from app.config import ROOT
 from tests import databases
+from tests.landing.phone import PASSWORD, Phone
 from tests.ocpp.charge_point import ChargePoint, Refused, new_id
 from tests.ocpp.redis_server import RedisServer, redis_server
 from tests.ocpp.staff import Api, eventually, make_token, write
@@ -140,6 +141,32 @@ def test_e10_a_charger_of_another_process_is_stopped_when_the_credit_is_gone(
         call = point.next_call("RemoteStopTransaction")
         assert call[3] == {"transactionId": id}
         point.answer(call, ACCEPTED)
+
+
+def test_h1_a_driver_starts_and_stops_by_a_phone_that_another_process_serves(
+    pair: Pair, booted: Booted
+) -> None:
+    rfids = pair.one.instance / "tags.csv"
+    rfids.write_text("rfid,user,allowed\nCAFE0003,eva,True\n")
+    flask("users", "create", "eva", "--password", PASSWORD, env=pair.one.env)
+    for command in ("accounts credit eva 5", f"import_rfids {rfids}"):
+        flask(*command.split(), env=pair.one.env)
+    id, point = booted(pair.two)
+    point.ask("StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Available"})
+    eventually(lambda: pair.connected(id) == (True, True))
+    phone, page = Phone(pair.one, "eva"), f"/ocpp/c/{id}/"
+
+    assert "Start charging" in phone.get(page)
+    with point.serving({"RemoteStartTransaction": ACCEPTED}) as received:
+        assert "The charger has accepted." in phone.submit(f"{page}start/", connector_id=1)
+    assert received[-1][2:] == ["RemoteStartTransaction", {"idTag": "CAFE0003", "connectorId": 1}]
+
+    start = {"connectorId": 1, "idTag": "CAFE0003", "meterStart": 0, "timestamp": "2026-01-01T00:00:00Z"}
+    session = point.ask("StartTransaction", start)[2]["transactionId"]
+    assert "You are charging" in phone.get(page)
+    with point.serving({"RemoteStopTransaction": ACCEPTED}) as received:
+        assert "The charger is stopping." in phone.submit(f"{page}stop/", transaction=session)
+    assert received[-1][2:] == ["RemoteStopTransaction", {"transactionId": session}]
 
 
 def test_b6_whoever_asks_after_a_few_chargers_hears_of_those_elsewhere(pair: Pair, booted: Booted) -> None:

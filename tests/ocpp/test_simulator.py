@@ -276,6 +276,42 @@ async def test_another_goes_on_with_what_one_remembers_after_a_power_cut():
 
 
 @on_a_loop
+async def test_a_start_whose_answer_was_never_heard_is_told_again_and_ended():
+    async with central_system() as central:
+        central.deaf_to = {"StartTransaction"}
+        one = simulator_for(central, duration=60)
+        running = asyncio.create_task(one.run())
+        await central.heard("StatusNotification", status="Preparing")
+        while not (unsettled := one.memory(in_s=1)["unsettled"]):
+            await asyncio.sleep(0.01)
+        running.cancel()
+        central.deaf_to = set()
+
+        other = simulator_for(central)
+        other.recall(json.loads(json.dumps(one.memory(in_s=1))))
+        await other.run()
+
+    again = central.all("StartTransaction")[0]
+    assert again == {name: value for name, value in unsettled[0]["start"].items() if value is not None}
+    assert [stop["transaction_id"] for stop in central.all("StopTransaction")] == [1, 2]
+    assert central.all("StopTransaction")[0]["reason"] == "PowerLoss"
+
+
+@on_a_loop
+async def test_what_cannot_be_kept_is_not_begun():
+    async def keep() -> bool:
+        return False
+
+    async with central_system() as central:
+        simulator = ChargePointSimulator(SimulatorConfig(ws_port=central.port, **QUICK), keep=keep)
+        await simulator.run()
+
+    assert central.statuses()[-2:] == ["Preparing", "Available"]
+    assert not central.all("StartTransaction")
+    assert simulator.memory()["unsettled"] == []
+
+
+@on_a_loop
 async def test_a_hundred_charge_in_one_loop():
     async with central_system() as central:
         simulators = [simulator_for(central, cp_path=f"S{n}", interval=0.2) for n in range(100)]

@@ -42,6 +42,8 @@ def add_mail() -> ResponseReturnValue:
     with unit_of_work() as work:
         template = templates.get_template(work, order.template_id)
         queued = services.queue_from_template(work, template, to=order.to, context=order.context)
+        told = queueing.traceable(audit.changes({}, audit.values(queued)))
+        audit.record(work, _caller(), "create", queued.__tablename__, queued.id, told)
         return {"id": queued.id}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from flask import current_app, flash, redirect
 from flask_admin import expose
@@ -14,8 +14,9 @@ from werkzeug.wrappers import Response
 from wtforms import Field, Form, ValidationError
 from wtforms.validators import NumberRange
 
+from app import access
 from app.admin_base import StaffView
-from app.blueprints.accounts.services import audit
+from app.blueprints.accounts.models import User
 from app.blueprints.nodes import forms, services
 from app.blueprints.nodes.models import Node
 from app.db import UnitOfWork, db
@@ -84,13 +85,8 @@ class NodeAdmin(StaffView):
     def _register(self, work: UnitOfWork) -> Node:
         hostname, port = socket.gethostname(), current_app.config["PORT"]
         address = services.own_address(current_app.config["HOST"])
-        known = services.find_node(work, hostname)
-        before = audit.values(known) if known else {}
-        services.register_node(work, hostname=hostname, address=address, port=port)
-        node = services.find_node(work, hostname)
-        assert node is not None  # it has just been written
-        self.audit(work, "register", node, audit.changes(before, audit.values(node)))
-        return node
+        who = cast("User | None", access.caller().user)
+        return services.register_node(work, hostname=hostname, address=address, port=port, by=who)
 
 
 def views() -> list[StaffView]:

@@ -11,6 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app import announcement
+from app.blueprints.accounts.models import User
+from app.blueprints.accounts.services import audit
 from app.blueprints.nodes.models import Node
 from app.clock import utcnow
 from app.db import UnitOfWork
@@ -19,16 +21,29 @@ from app.db import UnitOfWork
 OUTSIDE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 
 
-def register_node(work: UnitOfWork, *, hostname: str, address: str, port: int) -> int:
-    """Write down where a node is, and that it was heard of just now. Return its row's id.
+def register_node(work: UnitOfWork, *, hostname: str, address: str, port: int, by: User | None) -> Node:
+    """Write down where a node is, and that it was heard of just now.
 
-    One statement, so that a node that registers twice at once is one row.
+    One statement, so that a node that registers twice at once is one row. A new node and a new place are in
+    the audit trail, not every sign of life. ``by`` nobody: it came with the node token.
     """
+    known = find_node(work, hostname)
+    before = _place(known) if known else {}
     dialect = postgresql if work.get_bind().dialect.name == "postgresql" else sqlite
     place = {"address": address, "port": port, "last_seen": utcnow()}
     statement = dialect.insert(Node).values(hostname=hostname, **place)
     upsert = statement.on_conflict_do_update(index_elements=[Node.hostname], set_=place)
-    return work.execute(upsert.returning(Node.id)).scalar_one()
+    work.execute(upsert)
+    node = find_node(work, hostname)
+    assert node is not None  # it has just been written
+    if changed := audit.changes(before, _place(node)):
+        who = {} if by else {"by": "NODE_TOKEN"}
+        audit.record(work, by, "register", node.__tablename__, node.id, changed | who)
+    return node
+
+
+def _place(node: Node) -> dict[str, object]:
+    return {"hostname": node.hostname, "address": node.address, "port": node.port}
 
 
 def all_nodes(work: UnitOfWork) -> Sequence[Node]:

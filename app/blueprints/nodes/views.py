@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app import access
 from app.blueprints import Domain
+from app.blueprints.accounts.models import User
 from app.blueprints.nodes import services
 from app.blueprints.nodes.forms import Registration
 from app.blueprints.nodes.models import Node
@@ -23,9 +24,13 @@ bp = Domain("nodes", __name__)
 def register() -> ResponseReturnValue:
     """Tell where a node is, and that it is up."""
     told = Registration.parse(body())
+    user = access.caller().user
     with unit_of_work() as work:
-        node_id = services.register_node(work, hostname=told.hostname, address=told.address, port=told.port)
-    return {"id": node_id}
+        node = services.register_node(
+            work, hostname=told.hostname, address=told.address, port=told.port,
+            by=user if isinstance(user, User) else None,
+        )  # fmt: skip
+        return {"id": node.id}
 
 
 @bp.get("/list/")

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import current_app
 
-from app.blueprints.ocpp.bus import Away, Bus
+from app.blueprints.ocpp.bus import Bus
 from app.blueprints.ocpp.errors import (
     BusAway,
     ChargerOffline,
@@ -19,6 +19,7 @@ from app.blueprints.ocpp.errors import (
     RefusedByCharger,
 )
 from app.blueprints.ocpp.outbox import NotSent, Outgoing
+from app.blueprints.ocpp.presence import Away
 from app.blueprints.ocpp.registry import Connection, Registry
 from app.clock import utcnow
 

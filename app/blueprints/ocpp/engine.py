@@ -9,13 +9,14 @@ from typing import Any
 from flask import Flask
 
 from app.blueprints.ocpp import dispatch, live, prepaid
-from app.blueprints.ocpp.bus import ARRIVED, Away, Bus
+from app.blueprints.ocpp.bus import Bus
 from app.blueprints.ocpp.central_system import v16
 from app.blueprints.ocpp.dispatch import Dispatcher
 from app.blueprints.ocpp.exchange import CentralSystem
 from app.blueprints.ocpp.journal import Journal
 from app.blueprints.ocpp.live import Live
 from app.blueprints.ocpp.prepaid import Prepaid
+from app.blueprints.ocpp.presence import ARRIVED, Away
 from app.blueprints.ocpp.registry import Registry
 from app.blueprints.ocpp.tally import Shared
 from app.blueprints.ocpp.terms import News, Settings

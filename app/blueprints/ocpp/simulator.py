@@ -26,7 +26,7 @@ from .simulated_charge_point.errors import (
     lost,
 )
 from .simulated_charge_point.state import SimulatorState
-from .simulated_charge_point.station import Station
+from .simulated_charge_point.station import Keeper, Station, keep_nothing
 from .simulated_charge_point.visits import Visits
 
 __all__ = ["CallFailed", "ChargePointSimulator", "ConnectionLost", "SimulatorConfig", "SimulatorState"]
@@ -38,13 +38,17 @@ class ChargePointSimulator:
     """One simulated charge point: a coroutine (``run``) or its own thread (``start``), ended by ``stop``.
 
     ``on_event(simulator, text)`` is told what happens, on the simulator's loop: be quick, do not raise.
+    ``keep()`` is waited for before each StartTransaction: see ``Station``.
     """
 
     def __init__(
-        self, config: SimulatorConfig, on_event: Callable[["ChargePointSimulator", str], None] | None = None
+        self,
+        config: SimulatorConfig,
+        on_event: Callable[["ChargePointSimulator", str], None] | None = None,
+        keep: Keeper = keep_nothing,
     ) -> None:
         self.config = config
-        self.station = Station(config, self._tell)
+        self.station = Station(config, self._tell, keep)
         self._on_event = on_event
         self._phase = SimulatorState.stopped
         self._lock = threading.Lock()

@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from app.blueprints.ocpp.bus import Away, Bus
+from app.blueprints.ocpp.bus import Bus
+from app.blueprints.ocpp.presence import Away
 
 # Seconds between two additions to the sums; as old may be what is told of other processes.
 SHARE_S = 5.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 
 from flask import current_app, url_for
@@ -29,9 +30,16 @@ def make(link: QRLink | None) -> None:
 def qr_img(what: QRLink | str, alt: str = "", size: int = SIZE) -> Markup:
     """The ``<img>`` of a link, or of a text whose link is made if needed. Raises ``NotForQR``."""
     image = what.image if isinstance(what, QRLink) else _image_of(what)
-    return Markup('<img class="qr" src="{}" width="{}" height="{}" alt="{}">').format(
-        url_for("qrcodes.picture", image=image), size, size, alt
-    )
+    return _img(url_for("qrcodes.picture", image=image), alt, size)
+
+
+def qr_drawn(value: str, alt: str = "", size: int = SIZE) -> Markup:
+    """The ``<img>`` of a text, the picture within it: nothing is kept, in no row and no file."""
+    return _img("data:image/png;base64," + b64encode(services.drawn(value)).decode(), alt, size)
+
+
+def _img(source: str, alt: str, size: int) -> Markup:
+    return Markup('<img class="qr" src="{}" width="{}" height="{}" alt="{}">').format(source, size, size, alt)
 
 
 def _image_of(value: str) -> str:

@@ -29,5 +29,5 @@ def picture(image: str) -> Response:
 
 
 def init_app(app: Flask) -> None:
-    """Give templates ``qr_img``."""
-    app.jinja_env.globals["qr_img"] = pictures.qr_img
+    """Give templates ``qr_img`` and ``qr_drawn``."""
+    app.jinja_env.globals.update(qr_img=pictures.qr_img, qr_drawn=pictures.qr_drawn)

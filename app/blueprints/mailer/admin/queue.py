@@ -46,8 +46,6 @@ STATES = {
     FAILED: (lazy_gettext("failed"), "danger"),
     CANCELLED: (lazy_gettext("cancelled"), "secondary"),
 }
-# What the trail of what staff did must not tell: it is kept for longer than mails are.
-UNTOLD = {"subject", "body", "html", "context", "secret_text", "message_key", "leased_by", "leased_until"}
 # As many as are counted for the page.
 MANY = 10_000
 
@@ -188,8 +186,7 @@ class MailAdmin(StaffView):
 
     def audit(self, work: UnitOfWork, name: str, row: Any, details: dict[str, Any]) -> None:
         """Remember who did what, not what the mail says."""
-        told = {column: change for column, change in details.items() if column not in UNTOLD}
-        super().audit(work, name, row, told)
+        super().audit(work, name, row, queueing.traceable(details))
 
     @action("send_again", lazy_gettext("Send again now"), lazy_gettext("Send the selected mails again, now?"))
     def action_send_again(self, ids: Sequence[str]) -> None:
@@ -226,6 +223,7 @@ class MailAdmin(StaffView):
         """Ask a server that was in trouble again, at once."""
         with unit_of_work() as work:
             sending.server_is_well(work)
+            audit.record(work, _staff(), "try now", ServerTrouble.__tablename__, "")
         doorbell.ring(tasks.send_queued)
         flash(gettext("The mail server is asked again."), "success")
         return redirect(self.get_url(".index_view"))
@@ -274,9 +272,15 @@ def _tested(to: str) -> tuple[str, str]:
     try:
         answer = delivery.send_test(to)
     except (smtp.Unavailable, smtp.Refused, smtp.Later) as reason:
+        with unit_of_work() as work:
+            _remember_test(work, {"to": to, "failed": str(reason)})
         return "", str(reason)
     with unit_of_work() as work:
         sending.server_is_well(work)
-        audit.record(work, _staff(), "test mail", QueuedEmail.__tablename__, "", {"to": to})
+        _remember_test(work, {"to": to})
     doorbell.ring(tasks.send_queued)
     return answer, ""
+
+
+def _remember_test(work: UnitOfWork, details: dict[str, str]) -> None:
+    audit.record(work, _staff(), "test mail", QueuedEmail.__tablename__, "", details)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import delete, func, select
 
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 # Key in a session's info: its commit puts something into the queue.
 QUEUED = "mail_queued"
+# What the audit trail must not tell: it is kept for longer than mails are.
+UNTOLD = {"subject", "body", "html", "context", "secret_text", "message_key", "leased_by", "leased_until"}
 # Mails deleted in one transaction: a long one would make chargers wait.
 PIECE = 500
 
@@ -50,6 +53,11 @@ def queue_from_template(
     Raises ``BadAddress``, ``MissingPlaceholder`` with the names that ``context`` lacks, or ``TooLong``.
     """
     return _queue(work, _row(to, template.name, Texts.of(template), context, language))
+
+
+def traceable(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what has changed in a mail, by column, what the audit trail tells: not what the mail says."""
+    return {column: change for column, change in details.items() if column not in UNTOLD}
 
 
 def get_mail(work: UnitOfWork, mail_id: int) -> QueuedEmail:

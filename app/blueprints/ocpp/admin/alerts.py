@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext, ngettext
 from markupsafe import Markup
 from sqlalchemy.orm import joinedload
 
-from app.blueprints.ocpp import words
+from app.blueprints.ocpp import vocabulary
 from app.blueprints.ocpp.admin.bases import History, ReadOnly, caller_id, link_to_charger
 from app.blueprints.ocpp.admin.filters import of_charger
 from app.blueprints.ocpp.models import Alert
@@ -23,7 +23,9 @@ COLOURS = {"silent": "warning", "fault": "danger", "disk": "danger"}
 
 def _kind(_view: Any, _context: Any, row: Alert, _name: str) -> Markup:
     colour = COLOURS[row.kind] if row.ended_at is None else "secondary"
-    return Markup('<span class="badge badge-{}">{}</span>').format(colour, words.KINDS_OF_ALERTS[row.kind])
+    return Markup('<span class="badge badge-{}">{}</span>').format(
+        colour, vocabulary.KINDS_OF_ALERTS[row.kind]
+    )
 
 
 def _charger(_view: Any, _context: Any, row: Alert, _name: str) -> Markup:

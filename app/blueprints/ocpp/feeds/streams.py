@@ -156,7 +156,7 @@ class Audience(Generic[Looker]):
         self.join(app, stream)
         try:
             begin()
-        except BaseException:
+        except BaseException:  # also what ends a greenlet: its place is another's
             self.leave(stream)
             raise
         response = Response(stream.read(), mimetype="text/event-stream")

@@ -23,6 +23,8 @@ RENEW_EVERY_S = 10.0
 # What could not be renewed is let go of a little before another may take it.
 MARGIN_S = 3.0
 LOOK_EVERY_S = 1.0
+# Before a transaction is opened its start is written down, all that have come up in this time together.
+SOON_S = 0.4
 STEP_S = 0.1
 # Seconds for the last messages of a simulator that is stopped; of all of them when the worker is.
 GRACE_S = 10.0
@@ -98,6 +100,8 @@ class Fleet:
             del self._ended[report.id]
         self._renewed_at = asked_at if renew else self._renewed_at
         self._obey(look, asked_at + LEASE_S - MARGIN_S)
+        for member in self._members.values():
+            member.mark_told()
         return look
 
     def _obey(self, look: Look, held_until: float) -> None:
@@ -123,10 +127,12 @@ class Fleet:
         return asking.result()
 
     async def _rest(self) -> None:
-        """Until the next look, or until the worker is to stop."""
-        until = time.monotonic() + LOOK_EVERY_S
-        while time.monotonic() < until and not self._is_stopping():
+        """Until the next look, or until the worker is to stop; shorter where a start waits to be kept."""
+        began = time.monotonic()
+        while (rested_s := time.monotonic() - began) < LOOK_EVERY_S and not self._is_stopping():
             self._tidy()
+            if rested_s >= SOON_S and any(member.is_starting for member in self._members.values()):
+                return
             await asyncio.sleep(STEP_S)
 
     def _tidy(self) -> None:

@@ -72,7 +72,9 @@ class Member:
         self.held_until = held_until
         self.stopping = self.handed_back = self._has_begun = False
         self._assignment, self._flaw = assignment, assignment.flaw
-        self._simulator = ChargePointSimulator(assignment.config) if assignment.config else None
+        self._starts: set[asyncio.Future[bool]] = set()
+        config = assignment.config
+        self._simulator = ChargePointSimulator(config, keep=self._keep) if config else None
         self._since: datetime = utcnow()
         self._trouble_at: datetime | None = None
         self._noticed = Vital()
@@ -82,19 +84,50 @@ class Member:
     def forget_told(self) -> None:
         """The ledger did not hear the last report."""
         self._told, self._told_wh, self._told_at = Vital(), -1, 0.0
+        self._reported: set[asyncio.Future[bool]] = set()
+
+    def mark_told(self) -> None:
+        """The ledger has heard the last report: what waited for that begins."""
+        for start in self._reported:
+            self._answer(start, kept=True)
+        self._reported = set()
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether a transaction waits to be opened until its start is written down."""
+        return bool(self._starts)
 
     def stop(self, grace_s: float) -> None:
-        """Ask it to end its charges and hang up."""
+        """Ask it to end its charges and hang up; what has not begun does not begin."""
         if self._simulator is not None and not self.stopping:
             self._simulator.request_stop(grace_s)
         self.stopping = True
+        for start in set(self._starts):
+            self._answer(start, kept=False)
+
+    async def _keep(self) -> bool:
+        """Wait until the start of a transaction is written down; False when it is called off."""
+        if self.stopping:
+            return False
+        start: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._starts.add(start)
+        try:
+            return await start
+        finally:
+            self._starts.discard(start)
+
+    def _answer(self, start: asyncio.Future[bool], *, kept: bool) -> None:
+        self._starts.discard(start)
+        if not start.done():
+            start.set_result(kept)
 
     def news(self) -> Report | None:
         """How it does, if that is worth writing down now."""
         vital, energy_wh, now = self._vital(), self._energy_wh, time.monotonic()
         has_metered = energy_wh != self._told_wh and now - self._told_at >= METER_EVERY_S
-        if vital == self._told and not has_metered:
+        if vital == self._told and not has_metered and not self._starts:
             return None
+        self._reported = set(self._starts)
         self._told, self._told_wh, self._told_at = vital, energy_wh, now
         return self._report(vital)
 

@@ -86,16 +86,19 @@ def _is_known(station: Station, id_tag: str) -> bool:
 
 
 async def _start(station: Station, connector: Connector, charge: Charge) -> bool:
-    """Open the transaction; False when the central system refuses it."""
+    """Open the transaction; False when the central system refuses it, or the power goes off before."""
     await station.show(connector, ChargePointStatus.preparing)
-    request = call.StartTransaction(
+    charge.opening = call.StartTransaction(
         connector_id=connector.number,
         id_tag=charge.id_tag,
         meter_start=charge.meter_start_wh,
         timestamp=timestamp(),
         reservation_id=charge.reservation_id,
     )
-    answer = await station.deliver(request)
+    if not await station.keep():
+        charge.opening = None
+        return False
+    answer = await station.deliver(charge.opening)
     charge.transaction_id = answer.transaction_id
     status = answer.id_tag_info["status"]
     if status != AuthorizationStatus.accepted:

@@ -1,13 +1,16 @@
 """What a station is made of: connectors, the charges and reservations on them, the jobs it does."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
+from typing import Any
 
+from ocpp.v16 import call
 from ocpp.v16.enums import ChargePointStatus, Reason
 
 from .clock import timestamp
+from .errors import UNANSWERED, UNDELIVERED, Trouble
 from .smart_charging import Profile
 
 
@@ -23,13 +26,25 @@ class Reservation:
 
 @dataclass(frozen=True)
 class Unsettled:
-    """A transaction whose end the central system has not been told, as far as the charge point knows it."""
+    """A transaction whose end the central system has not been told, as far as the charge point knows it.
+
+    ``start``: the fields of its StartTransaction, where the answer is not known. Told again, it opens the
+    same transaction, or the one that it could not open before.
+    """
 
     connector_id: int
-    transaction_id: int
+    transaction_id: int | None
     meter_wh: int
     ended_at: str
     reason: str
+    start: dict[str, Any] | None = None
+
+    @property
+    def trouble(self) -> Trouble:
+        """What is wrong when it stays so."""
+        if self.transaction_id is None:
+            return Trouble(UNANSWERED, connector_id=self.connector_id)
+        return Trouble(UNDELIVERED, transaction_id=self.transaction_id)
 
 
 @dataclass
@@ -54,6 +69,7 @@ class Charge:
     authorize: bool
     reservation_id: int | None = None
     profile: Profile | None = None
+    opening: call.StartTransaction | None = None
     transaction_id: int | None = None
     started_at: datetime | None = None
     reason: Reason = Reason.local
@@ -90,10 +106,10 @@ class Charge:
         return self.energy_in(0)
 
     def energy_in(self, seconds: float) -> int:
-        """What will have been delivered then, if nobody ends the charge before."""
+        """What will have been delivered then, if nobody ends the charge before; one that opens begins now."""
         if self._final_wh is not None:
             return self._final_wh
-        if self._clock_s is None:
+        if self._clock_s is None and not (self.opening and seconds):
             return 0
         ahead = seconds / self.duration_s if self.duration_s > 0 else 0.0
         return round(self.target_wh * min(1.0, self.progress + ahead))
@@ -143,8 +159,14 @@ class Connector:
     def unsettled_in(self, seconds: float) -> Unsettled | None:
         """What will be left to tell if the power fails then."""
         charge = self.charge
-        if charge is None or charge.transaction_id is None:
+        if charge is None or charge.opening is None:
             return None
         reason = charge.reason if charge.ended_at else Reason.power_loss
-        ended_at = charge.ended_at or timestamp(seconds)
-        return Unsettled(self.number, charge.transaction_id, self.reading_in(seconds), ended_at, str(reason))
+        return Unsettled(
+            connector_id=self.number,
+            transaction_id=charge.transaction_id,
+            meter_wh=self.reading_in(seconds),
+            ended_at=charge.ended_at or timestamp(seconds),
+            reason=str(reason),
+            start=asdict(charge.opening) if charge.transaction_id is None else None,
+        )

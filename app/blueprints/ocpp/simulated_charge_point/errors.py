@@ -35,6 +35,7 @@ FAILED = N_("%(action)s failed: %(error)s")
 TAG_REFUSED = N_("id tag %(id_tag)s is refused: %(status)s")
 TAG_MAY_NOT_CHARGE = N_("id tag %(id_tag)s may not charge: %(status)s")
 UNDELIVERED = N_("switched off before the end of transaction %(transaction_id)s was delivered")
+UNANSWERED = N_("switched off before the start of a charge on connector %(connector_id)s was answered")
 UNFORESEEN = "%(error)s"
 
 

@@ -1,7 +1,7 @@
 """The station behind the connection: what it was made to keep, and its ways to speak."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -12,8 +12,15 @@ from .clock import timestamp
 from .config import SimulatorConfig
 from .configuration import Configuration
 from .connectors import Charge, Connector, Job, Unsettled
-from .errors import OFFLINE, UNDELIVERED, CallFailed, ConnectionLost, Trouble
+from .errors import OFFLINE, CallFailed, ConnectionLost, Trouble
 from .smart_charging import InstalledProfile, Profile
+
+Keeper = Callable[[], Awaitable[bool]]
+
+
+async def keep_nothing() -> bool:
+    """What a charge point without a memory of its own does before it opens a transaction."""
+    return True
 
 
 class Line(Protocol):
@@ -26,12 +33,14 @@ class Line(Protocol):
 class Station:
     """Everything a charge point is apart from its connection; it outlives connections and reboots.
 
-    ``tell`` receives what happens, in words.
+    ``tell`` receives what happens, in words. ``keep`` is waited for before a transaction is opened, so that
+    ``memory`` can be written down; False: it could not be, and nothing more is to begin.
     """
 
-    def __init__(self, config: SimulatorConfig, tell: Callable[[str], None]) -> None:
+    def __init__(self, config: SimulatorConfig, tell: Callable[[str], None], keep: Keeper) -> None:
         self.config = config
         self.tell = tell
+        self.keep = keep
         self.trouble: Trouble | None = None
         self.firmware_updates = 0
         self.charges_done = 0
@@ -71,7 +80,7 @@ class Station:
         """End whatever still runs. Return whether every transaction's end was delivered."""
         lost = self._open()
         for one in lost:
-            self.fail(Trouble(UNDELIVERED, transaction_id=one.transaction_id))
+            self.fail(one.trouble)
         self.unsettled += lost
         tasks = list(self._tasks)
         for task in tasks:
@@ -199,17 +208,25 @@ class Station:
         """Tell the ends of transactions that the power failed in, or that nobody was there to hear of."""
         while self.unsettled:
             one = self.unsettled[0]
-            request = call.StopTransaction(
-                meter_stop=one.meter_wh,
-                timestamp=one.ended_at,
-                transaction_id=one.transaction_id,
-                reason=Reason(one.reason),
-            )
             try:
-                await self.deliver(request)
+                await self._settle(one)
             except CallFailed as error:
                 self.fail(error)
             self.unsettled.remove(one)
+
+    async def _settle(self, one: Unsettled) -> None:
+        """End a transaction; where its id was never heard, the same StartTransaction tells it."""
+        transaction_id = one.transaction_id
+        if one.start is not None:
+            transaction_id = (await self.deliver(call.StartTransaction(**one.start))).transaction_id
+        await self.deliver(
+            call.StopTransaction(
+                meter_stop=one.meter_wh,
+                timestamp=one.ended_at,
+                transaction_id=transaction_id,
+                reason=Reason(one.reason),
+            )
+        )
 
     async def show(self, connector: Connector, status: ChargePointStatus) -> None:
         """Set a connector's status and send its StatusNotification."""

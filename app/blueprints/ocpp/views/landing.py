@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+
 from flask import Response, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import DBAPIError
 
 from app import access
 from app.blueprints.accounts.models import User
@@ -16,6 +19,8 @@ from app.blueprints.ocpp.views import bp, own
 from app.clock import utcnow
 from app.db import db, unit_of_work
 from app.domain_error import NotFound
+
+log = logging.getLogger(__name__)
 
 MAX_ID = 2**31 - 1
 
@@ -37,7 +42,8 @@ def landing_page(charger_id: str) -> ResponseReturnValue:
     seen = _find(charger_id)
     if seen is None:
         return _unknown(charger_id)
-    if not landing.is_linked(seen.charger, current_app.config["PUBLIC_URL"]):
+    public_url = current_app.config["PUBLIC_URL"]
+    if not landing.is_linked(seen.charger, public_url):
         _link(seen.charger.id)
         seen = _get(charger_id)
     who = access.caller()
@@ -47,6 +53,8 @@ def landing_page(charger_id: str) -> ResponseReturnValue:
     page = render_template(
         "ocpp/landing.html", seen=seen, standing=standing, who=who, free=landing.free(seen),
         obstacle=landing.obstacle_of(seen), words=words, says=landing_words, now=utcnow(),
+        address=landing.address(public_url, seen.charger.charger_id),
+        is_linked=landing.is_linked(seen.charger, public_url),
         shows_all=current_app.config["PUBLIC_DASHBOARD"] or who.is_staff,
     )  # fmt: skip
     return own.private(page)
@@ -110,10 +118,14 @@ def _get(charger_id: str) -> Overview:
 
 
 def _link(id: int) -> None:
-    with unit_of_work() as work:
-        charger = work.get(Charger, id)
-        if charger is not None:
-            landing.link(work, [charger], current_app.config["PUBLIC_URL"])
+    """Give a charger its QR code; to be shown, it needs none."""
+    try:
+        with unit_of_work() as work:
+            charger = work.get(Charger, id)
+            if charger is not None:
+                landing.link(work, [charger], current_app.config["PUBLIC_URL"])
+    except DBAPIError as error:  # a full disk, a database that can only be read
+        log.warning("a charger's QR code is not kept: %s", error.orig)
 
 
 def _unknown(charger_id: str) -> ResponseReturnValue:
