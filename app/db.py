@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from app import disk
+from app import disk, python311
 
 UnitOfWork = Session
 
@@ -52,6 +52,7 @@ class Base(DeclarativeBase):
     )
 
 
+python311.guard(Base)
 db = SQLAlchemy(model_class=Base)
 
 

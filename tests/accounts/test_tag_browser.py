@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from app.blueprints.accounts.services.tag_imports import MOST_BYTES
-from tests import databases
+from tests import browsers
 from tests.accounts.desk import PASSWORD, SCREEN, Desk, csv_of
 from tests.ocpp.staff import read
 from tests.servers import running_server
@@ -22,28 +19,12 @@ from tests.workers import running_worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(180)]
 
-ARGUMENTS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
-    *("--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
-
 
 @pytest.fixture
 def chromium() -> Iterator[webdriver.Chrome]:
-    """A browser without a window, that remembers what its console says."""
-    driver = shutil.which("chromedriver")
-    if driver is None:
-        databases.unavailable("no Chromium")
-    options = webdriver.ChromeOptions()
-    for argument in ARGUMENTS:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    try:
-        browser = webdriver.Chrome(options=options, service=Service(driver))
-    except WebDriverException as error:
-        databases.unavailable(f"no Chromium: {error}")
-    yield browser
-    browser.quit()
+    """A browser without a window."""
+    with browsers.chromium() as browser:
+        yield browser
 
 
 def test_the_page_follows_the_worker(chromium: webdriver.Chrome, tmp_path: Path) -> None:

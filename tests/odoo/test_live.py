@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from app.blueprints.accounts.services import create_user
-from tests import databases
+from tests import browsers
 from tests.factories import InstanceFactory
 from tests.odoo.servers import odoo_server
 from tests.servers import running_server
 from tests.workers import running_worker
 
-FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic",
-    "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--window-size=1300,900",
-)  # fmt: skip
-
 
 @pytest.fixture
 def chromium() -> Iterator[webdriver.Chrome]:
     """A browser without a window."""
-    driver = shutil.which("chromedriver")
-    if driver is None:
-        databases.unavailable("no Chromium")
-    options = webdriver.ChromeOptions()
-    for flag in FLAGS:
-        options.add_argument(flag)
-    try:
-        browser = webdriver.Chrome(options=options, service=Service(driver))
-    except WebDriverException as error:
-        databases.unavailable(f"no Chromium: {error}")
-    yield browser
-    browser.quit()
+    with browsers.chromium() as browser:
+        yield browser
 
 
 def badges(page: webdriver.Chrome) -> list[str]:

@@ -29,10 +29,12 @@ class Paging:
     per_page: int
 
     @classmethod
-    def parse(cls, given: Mapping[str, str], per_page: int = PER_PAGE, most: int = MAX_PER_PAGE) -> Paging:
-        """Read ``page`` and ``per_page``; a page is never longer than ``most``."""
-        asked = whole(given, "per_page", per_page, highest=MAX_PER_PAGE)
-        return cls(whole(given, "page", 1, highest=MAX_PAGE), min(asked, most))
+    def parse(cls, given: Mapping[str, str], per_page: int = PER_PAGE) -> Paging:
+        """Read ``page`` and ``per_page``."""
+        return cls(
+            whole(given, "page", 1, highest=MAX_PAGE),
+            whole(given, "per_page", per_page, highest=MAX_PER_PAGE),
+        )
 
 
 def whole(given: Mapping[str, str], name: str, default: int, *, lowest: int = 1, highest: int) -> int:

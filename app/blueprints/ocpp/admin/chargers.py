@@ -29,7 +29,7 @@ from app.blueprints.ocpp.models import (
     Transaction,
     UnknownTag,
 )
-from app.blueprints.ocpp.services import keys, landing, overview
+from app.blueprints.ocpp.services import keys, landing, lists, overview
 from app.blueprints.qrcodes import pictures
 from app.db import UnitOfWork, db
 from app.domain_error import DomainError
@@ -58,7 +58,7 @@ def seen(charger: Charger) -> overview.Overview:
     """A charger's present state, read once for all rows of a page."""
     found: dict[int, overview.Overview] = g.get("chargers_seen", {})
     if charger.id not in found:
-        found[charger.id] = overview.of_ids(db.session(), dispatch.presence(), [charger.charger_id])[0]
+        found[charger.id] = overview.of(db.session(), dispatch.presence(), charger)
     return found[charger.id]
 
 
@@ -234,7 +234,7 @@ class ChargerAdmin(Labels, Commands, StaffView):
         count, chargers = super().get_list(*args, **options)
         ids = [charger.charger_id for charger in chargers]
         g.chargers_seen = {
-            one.charger.id: one for one in overview.of_ids(db.session(), dispatch.presence(), ids)
+            one.charger.id: one for one in lists.of_ids(db.session(), dispatch.presence(), ids)
         }
         return count, chargers
 

@@ -12,7 +12,7 @@ from flask import Flask, current_app
 from app import clock
 from app.blueprints.ocpp import dispatch, live
 from app.blueprints.ocpp.feeds.streams import Audience, Stream
-from app.blueprints.ocpp.services import days, overview, site
+from app.blueprints.ocpp.services import days, lists, overview, site
 from app.blueprints.ocpp.services.site import Choice
 from app.db import db
 
@@ -146,7 +146,7 @@ def site_now() -> str:
     """The whole site as it is sent."""
     work = db.session()
     today = clock.today(current_app.config["TIME_ZONE"])
-    return json.dumps(site.totals(work, site.glance(work, dispatch.presence()), today).told())
+    return json.dumps(site.totals(work, lists.of_all(work, dispatch.presence()), today).told())
 
 
 def load(charger_ids: set[str]) -> Rows:
@@ -154,7 +154,7 @@ def load(charger_ids: set[str]) -> Rows:
     ids, rows, presence = sorted(charger_ids), Rows(), dispatch.presence()
     try:
         for start in range(0, len(ids), CHARGERS_AT_ONCE):
-            rows |= rows_of(overview.of_ids(db.session(), presence, ids[start : start + CHARGERS_AT_ONCE]))
+            rows |= rows_of(lists.of_ids(db.session(), presence, ids[start : start + CHARGERS_AT_ONCE]))
     finally:
         db.session.remove()
     return rows

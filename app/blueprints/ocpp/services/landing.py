@@ -75,7 +75,7 @@ def obstacle_of(seen: Overview) -> str:
         return "out_of_service"
     if not seen.connected:
         return "offline"
-    if any(row.connector_id == 0 and row.status in _OUT for row in seen.charger.connectors):
+    if any(row.connector_id == 0 and row.status in _OUT for row in seen.connectors):
         return "out_of_service"
     obstacles = [obstacle(outlet) for outlet in seen.outlets]
     if not obstacles or not all(obstacles):

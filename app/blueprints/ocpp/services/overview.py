@@ -1,19 +1,18 @@
-"""What the dashboard and the charger list show: chargers with their current state, and no history.
+"""A charger as it stands, and no history: the rules of its state, and one charger read whole.
 
-Read-only. Every function takes a constant number of queries, whatever the number of rows, and follows the
-"current" columns and the indexes on running and newest transactions. Who is connected is told by the caller:
-the rules do not know the line.
+Read-only; many chargers at once are read by ``lists``. Who is connected is told by the caller: the rules do
+not know the line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy import Select, or_, select
 
 from app.blueprints.ocpp.models import Charger, Connector, Transaction
 from app.db import UnitOfWork
@@ -34,6 +33,8 @@ STATES = (
     *dict.fromkeys(state for _, state in _BY_URGENCY),
     "connected", "offline", "blocked", "pending", "rejected",
 )  # fmt: skip
+# Which transactions run. A refused start does only if the charger charges all the same.
+RUNNING = (Transaction.stopped_at.is_(None), or_(Transaction.refused == "", Transaction.energy_wh > 0))
 _DRAWING = ("Charging", "SuspendedEV", "SuspendedEVSE")
 
 
@@ -74,12 +75,28 @@ class Outlet:
 
 @dataclass(frozen=True)
 class Overview:
-    """One charger as lists and the dashboard show it."""
+    """One charger as lists and the dashboard show it.
+
+    Its parts are rows of the models, or plain rows of the columns that a list needs (``lists.Columns``).
+    """
 
     charger: Charger
     connected_since: datetime | None
     # Newest first; several connectors may charge at once.
     running: Sequence[Transaction]
+    # By number.
+    connectors: Sequence[Connector]
+
+    @classmethod
+    def of(
+        cls,
+        charger: Charger,
+        present: Presence | None,
+        running: Sequence[Transaction],
+        connectors: Sequence[Connector],
+    ) -> Overview:
+        """A charger, connected or not."""
+        return cls(charger, present.since if present else None, running, connectors)
 
     @property
     def connected(self) -> bool:
@@ -87,21 +104,26 @@ class Overview:
         return self.connected_since is not None
 
     @property
+    def is_located(self) -> bool:
+        """Whether it can be shown on a map."""
+        return self.charger.latitude is not None and self.charger.longitude is not None
+
+    @cached_property
     def outlets(self) -> list[Outlet]:
         """Its connectors by number; 0 (the charger as a whole) is not one of them."""
-        rows = {row.connector_id: row for row in self.charger.connectors}
+        rows = {row.connector_id: row for row in self.connectors}
         running = {transaction.connector_id: transaction for transaction in reversed(self.running)}
         numbers = sorted({*rows, *running} - {0})
         return [Outlet(number, rows.get(number), running.get(number), self.connected) for number in numbers]
 
-    @property
+    @cached_property
     def power_w(self) -> int | None:
         """What all connectors draw now; the charger's own meter where only that one tells."""
         outlets = self.outlets
         told = [outlet.power_w for outlet in outlets if outlet.power_w is not None]
         if told:
             return sum(told)
-        whole = next((row for row in self.charger.connectors if row.connector_id == 0), None)
+        whole = next((row for row in self.connectors if row.connector_id == 0), None)
         return whole.power_w if whole and self.connected and self.running else None
 
     @property
@@ -109,7 +131,7 @@ class Overview:
         """What the running transactions have taken so far."""
         return sum(transaction.energy_wh for transaction in self.running) if self.running else None
 
-    @property
+    @cached_property
     def state(self) -> str:
         """One of ``STATES``."""
         charger = self.charger
@@ -122,7 +144,7 @@ class Overview:
         return self._state_of_connectors()
 
     def _state_of_connectors(self) -> str:
-        rows = {row.connector_id: row.status for row in self.charger.connectors if row.status}
+        rows = {row.connector_id: row.status for row in self.connectors if row.status}
         whole = rows.pop(0, "")
         if whole in ("Faulted", "Unavailable"):
             return whole.lower()
@@ -132,12 +154,17 @@ class Overview:
 
 @dataclass(frozen=True)
 class Page:
-    """Some of many chargers, in the order of their ids."""
+    """Some of many chargers, in the order of their ids; pages count from 1."""
 
     rows: Sequence[Overview]
     page: int
     per_page: int
     total: int
+
+    @classmethod
+    def of(cls, chargers: Sequence[Overview], page: int, per_page: int) -> Page:
+        """A page of these."""
+        return cls(chargers[(page - 1) * per_page : page * per_page], page, per_page, len(chargers))
 
     @property
     def pages(self) -> int:
@@ -155,41 +182,20 @@ class Page:
         return self.page < self.pages
 
 
-def paged(
-    work: UnitOfWork, presence: Mapping[str, Presence], *, page: int, per_page: int, query: str = ""
-) -> Page:
-    """One page of chargers whose id or name contains ``query``; pages count from 1."""
-    total = work.scalar(matching(select(func.count(Charger.id)), query)) or 0
-    chosen = matching(select(Charger), query).order_by(Charger.charger_id)
-    chosen = chosen.limit(per_page).offset((page - 1) * per_page)
-    return Page(_overviews(work, presence, chosen), page, per_page, total)
-
-
-def of_ids(work: UnitOfWork, presence: Mapping[str, Presence], charger_ids: Iterable[str]) -> list[Overview]:
-    """The named chargers, as far as they exist."""
-    return _overviews(work, presence, select(Charger).where(Charger.charger_id.in_(list(charger_ids))))
-
-
 def find(work: UnitOfWork, presence: Mapping[str, Presence], charger_id: str) -> Overview | None:
-    """One charger by the id that it connects with."""
-    found = [] if "\0" in charger_id else of_ids(work, presence, [charger_id])
-    return found[0] if found else None
+    """One charger by the id that it connects with, whole."""
+    if "\0" in charger_id:
+        return None
+    charger = work.scalar(select(Charger).where(Charger.charger_id == charger_id))
+    return of(work, presence, charger) if charger else None
 
 
-def newest_transactions(work: UnitOfWork, overviews: Sequence[Overview]) -> dict[int, Transaction]:
-    """The newest transaction of each charger, by the charger's primary key."""
-    if not overviews:
-        return {}
-    newest: ColumnElement[int] = (
-        select(Transaction.id)
-        .where(Transaction.charger_id == Charger.id)
-        .order_by(Transaction.id.desc())
-        .limit(1)
-        .correlate(Charger)
-        .scalar_subquery()
-    )
-    ids = select(newest).where(Charger.id.in_([overview.charger.id for overview in overviews]))
-    return {row.charger_id: row for row in work.scalars(select(Transaction).where(Transaction.id.in_(ids)))}
+def of(work: UnitOfWork, presence: Mapping[str, Presence], charger: Charger) -> Overview:
+    """One charger."""
+    running = select(Transaction).where(Transaction.charger_id == charger.id, *RUNNING)
+    present = presence.get(charger.charger_id)
+    newest_first = running.order_by(Transaction.id.desc())
+    return Overview.of(charger, present, work.scalars(newest_first).all(), charger.connectors)
 
 
 def last_transactions(work: UnitOfWork, charger: Charger, limit: int = 20) -> Sequence[Transaction]:
@@ -242,24 +248,3 @@ def matching(chosen: Select[Any], query: str) -> Select[Any]:
             Charger.name.icontains(query, autoescape=True),
         )
     )
-
-
-def _overviews(work: UnitOfWork, presence: Mapping[str, Presence], chosen: Select[Charger]) -> list[Overview]:
-    chargers = work.scalars(chosen.options(selectinload(Charger.connectors))).all()
-    running: dict[int, list[Transaction]] = {charger.id: [] for charger in chargers}
-    for transaction in work.scalars(
-        select(Transaction)
-        .where(Transaction.charger_id.in_(list(running)), Transaction.stopped_at.is_(None))
-        # A refused start runs only if the charger charges all the same.
-        .where(or_(Transaction.refused == "", Transaction.energy_wh > 0))
-        .order_by(Transaction.id.desc())
-    ):
-        running[transaction.charger_id].append(transaction)
-    return [
-        Overview(charger, _since(presence.get(charger.charger_id)), running[charger.id])
-        for charger in chargers
-    ]
-
-
-def _since(present: Presence | None) -> datetime | None:
-    return present.since if present else None

@@ -1,7 +1,4 @@
-"""Every charger of the site at a glance: which are in what state, and what all of them draw and delivered.
-
-Read-only: three statements of plain columns whatever the number of chargers, and no history.
-"""
+"""The whole site: which of its chargers somebody wants to see, and what all of them draw and delivered."""
 
 from __future__ import annotations
 
@@ -9,33 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import or_, select
-
-from app.blueprints.ocpp.models import Charger, Connector, Transaction
 from app.blueprints.ocpp.services import days
-from app.blueprints.ocpp.services.overview import Overview, Page, Presence, kwh, of_ids
+from app.blueprints.ocpp.services.overview import Overview, kwh
 from app.db import UnitOfWork
-
-
-@dataclass(frozen=True)
-class Brief:
-    """What a list or a map needs of one charger."""
-
-    charger_id: str
-    name: str
-    state: str
-    connected: bool
-    power_w: int | None
-    latitude: Decimal | None
-    longitude: Decimal | None
-
-    @property
-    def is_located(self) -> bool:
-        """Whether it can be shown on a map."""
-        return self.latitude is not None and self.longitude is not None
 
 
 @dataclass(frozen=True)
@@ -64,13 +39,12 @@ class Choice:
             and self.connected in (None, connected)
         )
 
-    def of(self, briefs: Sequence[Brief]) -> list[Brief]:
+    def of(self, chargers: Sequence[Overview]) -> list[Overview]:
         """Those of them."""
-        return [
-            brief for brief in briefs
-            if self.takes(f"{brief.charger_id}\n{brief.name}", brief.state, brief.connected)
-            and (brief.is_located or not self.located)
-        ]  # fmt: skip
+        return [one for one in chargers if self._takes(one) and (one.is_located or not self.located)]
+
+    def _takes(self, one: Overview) -> bool:
+        return self.takes(f"{one.charger.charger_id}\n{one.charger.name}", one.state, one.connected)
 
 
 @dataclass(frozen=True)
@@ -96,72 +70,14 @@ class Totals:
         }
 
 
-@dataclass
-class _Seen:
-    """The columns of a charger that its state follows from."""
-
-    blocked: bool
-    registration_status: str
-    connectors: Sequence[Any]
-
-
-def glance(work: UnitOfWork, presence: Mapping[str, Presence]) -> list[Brief]:
-    """Every charger, in the order of the ids."""
-    connectors = _by_charger(
-        work, select(Connector.charger_id, Connector.connector_id, Connector.status, Connector.power_w)
-    )
-    running = _by_charger(
-        work,
-        select(Transaction.charger_id, Transaction.connector_id, Transaction.energy_wh)
-        .where(Transaction.stopped_at.is_(None))
-        .where(or_(Transaction.refused == "", Transaction.energy_wh > 0))
-        .order_by(Transaction.id.desc()),
-    )
-    columns = (
-        Charger.id, Charger.charger_id, Charger.name, Charger.blocked, Charger.registration_status,
-        Charger.latitude, Charger.longitude,
-    )  # fmt: skip
-    found = [
-        _brief(row, presence.get(row.charger_id), connectors.get(row.id, []), running.get(row.id, []))
-        for row in work.execute(select(*columns))
-    ]
-    return sorted(found, key=lambda brief: brief.charger_id)
-
-
-def _by_charger(work: UnitOfWork, chosen: Any) -> dict[int, list[Any]]:
-    found: dict[int, list[Any]] = {}
-    for row in work.execute(chosen):
-        found.setdefault(row.charger_id, []).append(row)
-    return found
-
-
-def _brief(row: Any, present: Presence | None, connectors: list[Any], running: list[Any]) -> Brief:
-    """The rules of ``Overview``, on plain columns, which are read much faster than rows of the models."""
-    seen = _Seen(row.blocked, row.registration_status, connectors)
-    overview = Overview(cast("Charger", seen), present.since if present else None, running)
-    return Brief(
-        row.charger_id, row.name, overview.state, overview.connected, overview.power_w,
-        row.latitude, row.longitude,
-    )  # fmt: skip
-
-
-def totals(work: UnitOfWork, briefs: Sequence[Brief], today: date) -> Totals:
+def totals(work: UnitOfWork, chargers: Sequence[Overview], today: date) -> Totals:
     """What all of them come to."""
-    states = Counter(brief.state for brief in briefs)
+    states = Counter(one.state for one in chargers)
     return Totals(
-        chargers=len(briefs),
-        connected=sum(brief.connected for brief in briefs),
+        chargers=len(chargers),
+        connected=sum(one.connected for one in chargers),
         charging=states["charging"],
-        power_w=sum(brief.power_w or 0 for brief in briefs),
+        power_w=sum(one.power_w or 0 for one in chargers),
         today_wh=days.site_energy(work, today),
         states=states,
     )
-
-
-def page(
-    work: UnitOfWork, presence: Mapping[str, Presence], briefs: Sequence[Brief], *, page: int, per_page: int
-) -> Page:
-    """One page of chargers, whole; pages count from 1."""
-    ids = [brief.charger_id for brief in briefs[(page - 1) * per_page : page * per_page]]
-    found = {row.charger.charger_id: row for row in of_ids(work, presence, ids)} if ids else {}
-    return Page([found[id] for id in ids if id in found], page, per_page, len(briefs))

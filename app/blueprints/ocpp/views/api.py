@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from app import access
 from app.blueprints.ocpp import dispatch, forms, orders
 from app.blueprints.ocpp.models import Transaction
-from app.blueprints.ocpp.services import message_log, overview
+from app.blueprints.ocpp.services import lists, message_log, overview
 from app.blueprints.ocpp.services.overview import Overview, iso, kwh
 from app.blueprints.ocpp.views import bp
 from app.body import body
@@ -24,8 +24,8 @@ def chargers() -> ResponseReturnValue:
     """List the chargers and their current state."""
     paging, query = forms.Paging.parse(request.args), forms.search_text(request.args)
     presence = dispatch.presence()
-    page = overview.paged(db.session(), presence, page=paging.page, per_page=paging.per_page, query=query)
-    newest = overview.newest_transactions(db.session(), [row for row in page.rows if not row.running])
+    page = lists.paged(db.session(), presence, page=paging.page, per_page=paging.per_page, query=query)
+    newest = lists.newest_transactions(db.session(), [row for row in page.rows if not row.running])
     return {
         "chargers": [_charger(row, newest) for row in page.rows],
         "page": page.page,

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
 from flask import Response, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import access, clock
 from app.blueprints.ocpp import dispatch, forms, words
 from app.blueprints.ocpp.feeds.chargers import Viewer, feed_of, rows_of, site_now, today_of
-from app.blueprints.ocpp.services import overview, site
-from app.blueprints.ocpp.services.site import Brief, Choice
+from app.blueprints.ocpp.services import lists, overview, site
+from app.blueprints.ocpp.services.overview import Overview
+from app.blueprints.ocpp.services.site import Choice
 from app.blueprints.ocpp.views import alerts, bp, links
 from app.clock import utcnow
 from app.db import db
 
 # Chargers on a page, unless the address says otherwise: what a phone still scrolls smoothly.
 PER_PAGE = 100
-# What is asked for beyond this comes on the next page. Python has crashed while it drew a thousand at once.
-MOST = 250
 
 
 @bp.get("/")
@@ -27,14 +30,16 @@ def dashboard() -> ResponseReturnValue:
     if away := refused():
         return away
     choice = forms.chargers(request.args)
-    briefs = site.glance(db.session(), dispatch.presence())
-    page = _page(choice, briefs, MOST)
+    chargers = lists.of_all(db.session(), dispatch.presence())
+    page = _page(choice, chargers)
+    wrong = alerts.for_dashboard()
     return render_template(
-        "ocpp/dashboard.html", page=page, choice=choice, words=words, now=utcnow(),
+        "ocpp/dashboard.html", page=page, choice=choice, words=_words(), now=utcnow(),
         view=_view(), view_urls=links.kinds_of_lists(), today_wh=today_of(page.rows),
         all_url=url_for("ocpp.dashboard", view=request.args.get("view")), url_of=links.page_of,
-        totals=site.totals(db.session(), briefs, clock.today(current_app.config["TIME_ZONE"])),
-        states=overview.STATES, alerts=alerts.for_dashboard(), following=links.query(),
+        totals=site.totals(db.session(), chargers, clock.today(current_app.config["TIME_ZONE"])),
+        states=overview.STATES, alerts=wrong, alerting={alert["charger_id"] for alert in wrong or ()},
+        following=links.query(),
     )  # fmt: skip
 
 
@@ -50,8 +55,7 @@ def events() -> Response:
     viewer = Viewer(lambda: registry.closing, choice)
 
     def begin() -> None:
-        most = forms.MAX_PER_PAGE if choice.located else MOST
-        page = _page(choice, site.glance(db.session(), dispatch.presence()), most)
+        page = _page(choice, lists.of_all(db.session(), dispatch.presence()))
         viewer.begin(rows_of(page.rows), site_now(), takes_new=page.pages == 1 and not choice.located)
 
     return feed_of(app).answer(app, viewer, begin)
@@ -72,10 +76,17 @@ def refused() -> ResponseReturnValue | None:
     raise access.Forbidden
 
 
-def _page(choice: Choice, briefs: list[Brief], most: int) -> overview.Page:
-    paging = forms.Paging.parse(request.args, PER_PAGE, most)
-    chosen = choice.of(briefs)
-    return site.page(db.session(), dispatch.presence(), chosen, page=paging.page, per_page=paging.per_page)
+def _page(choice: Choice, chargers: list[Overview]) -> overview.Page:
+    paging = forms.Paging.parse(request.args, PER_PAGE)
+    return overview.Page.of(choice.of(chargers), paging.page, paging.per_page)
+
+
+def _words() -> Any:
+    """``words`` for one page: what is said of many chargers is worked out once."""
+    said = {
+        name: cache(getattr(words, name)) for name in ("state", "status", "colour", "power", "energy", "ago")
+    }
+    return SimpleNamespace(**said, count=words.count, for_scripts=words.for_scripts)
 
 
 def _view() -> str:

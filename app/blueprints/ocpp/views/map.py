@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app import access, clock, maps
 from app.blueprints.ocpp import dispatch, forms, words
-from app.blueprints.ocpp.services import overview, site
+from app.blueprints.ocpp.services import lists, overview, site
 from app.blueprints.ocpp.views import bp, links
 from app.blueprints.ocpp.views.dashboard import refused
 from app.db import db
@@ -24,13 +24,11 @@ def charger_map() -> ResponseReturnValue:
         return away
     choice = forms.chargers(request.args.to_dict() | {"located": "1"})
     paging = forms.Paging.parse(request.args, PER_PAGE)
-    briefs = site.glance(db.session(), dispatch.presence())
-    found = choice.of(briefs)
-    rows = found[(paging.page - 1) * paging.per_page : paging.page * paging.per_page]
+    chargers = lists.of_all(db.session(), dispatch.presence())
     page = render_template(
-        "ocpp/map.html", rows=rows, page=overview.Page((), paging.page, paging.per_page, len(found)),
-        totals=site.totals(db.session(), briefs, clock.today(current_app.config["TIME_ZONE"])),
-        choice=choice, is_empty=not any(brief.is_located for brief in briefs), words=words,
+        "ocpp/map.html", page=overview.Page.of(choice.of(chargers), paging.page, paging.per_page),
+        totals=site.totals(db.session(), chargers, clock.today(current_app.config["TIME_ZONE"])),
+        choice=choice, is_empty=not any(one.is_located for one in chargers), words=words,
         states=overview.STATES, view="map", view_urls=links.kinds_of_lists(), all_url=url_for("ocpp.map"),
         url_of=links.page_of, centre=maps.CENTRE, tiles=maps.tiles_url(),
         following=links.query(located="1", per_page=str(paging.per_page), view=""),
