@@ -5,6 +5,7 @@ our locks before the gevent worker has replaced ``threading``, and greenlets of 
 at once. gunicorn's gevent worker patches first and imports the application after that.
 """
 
+import gc
 import os
 import resource
 import runpy
@@ -62,6 +63,12 @@ def post_worker_init(worker: Any) -> None:
     import gevent
 
     from app.blueprints.chat.sockets import hang_up
+
+    # Looking for garbage among all objects stops everybody, a fifth of a second in a new process. What is here
+    # now stays; what comes and goes leaves no cycles worth mentioning, so all of it is looked at ten times less.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(700, 10, 100)
 
     engine = worker.wsgi.extensions["ocpp"]
     engine.listen()
