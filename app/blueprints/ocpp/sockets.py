@@ -115,11 +115,12 @@ def _serve(engine: Engine, caller: Caller, line: Line) -> None:
         line, wire.V16, serve, record, strict=strict, registration=charger.registration_status,
         may_send=charger.booted,
     )  # fmt: skip
-    # Not the session itself: what holds whoever holds it is freed by the collector alone, and stops everybody.
+    # Not the session itself: what holds its holder is freed by the collector alone, which stops everybody.
     outbox = session.outbox
     connection = Connection(caller.charger_id, charger.id, session, line, caller.address, utcnow())
     with engine.registry.connected(connection):
         session.run()
+        engine.turns.go_on()  # many may have left together, and what is left to do can wait
 
 
 def _engine() -> Engine:
