@@ -32,6 +32,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     extensions.sock.init_app(app)
     pages.init_app(app)
     errors.init_app(app)
+    _behind_proxies(app)
     return app
 
 
@@ -49,10 +50,13 @@ def _flask(settings: Mapping[str, Any]) -> Flask:
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     app.session_interface = SessionInterface()
     app.after_request(_headers)
-    if settings["TRUSTED_PROXIES"]:
-        hops = settings["TRUSTED_PROXIES"]
-        app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, hops)  # type: ignore[method-assign]
     return app
+
+
+def _behind_proxies(app: Flask) -> None:
+    """Believe as many of them as there are; outermost, since all others ask for the caller's address."""
+    if hops := app.config["TRUSTED_PROXIES"]:
+        app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, hops)  # type: ignore[method-assign]
 
 
 class SessionInterface(SecureCookieSessionInterface):

@@ -232,7 +232,7 @@ def test_b7_what_waits_for_boot_is_sent_after_it() -> None:
     until(lambda: talk.session.outbox._queue)
     assert talk.line.sent == []
 
-    talk.session.booted("Accepted")
+    talk.session.outbox.booted("Accepted")
     talk.session.feed(json.dumps([3, talk.line.sent[0][1], {}]))
     thread.join(2)
     assert results[0].result == {}
@@ -251,7 +251,7 @@ def test_b7_what_boot_was_answered_limits_what_is_sent(registration: str, action
     talk = Talk()
     thread, results = in_background(lambda: talk.session.call(action, {}, 0.3))
     until(lambda: talk.session.outbox._queue)
-    talk.session.booted(registration)
+    talk.session.outbox.booted(registration)
     thread.join(2)
 
     assert bool(talk.line.sent) is is_sent

@@ -156,6 +156,7 @@ def _known(engine: Engine, charger_id: str, address: str) -> Admission:
     charger = engine.journal.perform(lambda work: admission.find(work, charger_id))
     if charger is None:
         charger = _registered(engine, charger_id, address)
+    engine.turns.go_on()  # the batch may have found many
     if charger.blocked:
         log.warning("blocked charger %s called from %s", charger_id, address)
         refuse(403, "this charger is blocked")

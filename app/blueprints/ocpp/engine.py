@@ -13,6 +13,7 @@ from app.blueprints.ocpp.bus import Bus
 from app.blueprints.ocpp.central_system import v16
 from app.blueprints.ocpp.dispatch import Dispatcher
 from app.blueprints.ocpp.exchange import CentralSystem
+from app.blueprints.ocpp.gate import Gate
 from app.blueprints.ocpp.journal import Journal
 from app.blueprints.ocpp.live import Live
 from app.blueprints.ocpp.prepaid import Prepaid
@@ -20,6 +21,7 @@ from app.blueprints.ocpp.presence import ARRIVED, Away
 from app.blueprints.ocpp.registry import Registry
 from app.blueprints.ocpp.tally import Shared
 from app.blueprints.ocpp.terms import News, Settings
+from app.blueprints.ocpp.turns import Turns
 from app.blueprints.ocpp.vigil import Vigil
 from app.db import db
 
@@ -56,6 +58,7 @@ class Engine:
         self.central_systems = {"ocpp1.6": CentralSystem(v16)}
         self.registry.on_change = self._presence_changed
         self.vigil = Vigil(self.journal, self.registry)
+        self.turns = Turns()
         self._listening = False
         self._lock = threading.Lock()
 
@@ -129,3 +132,4 @@ def init_app(app: Flask) -> None:
     """Give the application its engine. Where no server calls ``listen``, the first request does."""
     engine = app.extensions["ocpp"] = Engine(app)
     app.before_request(engine.listen)
+    app.wsgi_app = Gate(app.wsgi_app, engine.turns, lambda: engine.registry.closing)  # type: ignore[method-assign]

@@ -77,6 +77,11 @@ class Outbox:
         self._queue: deque[Outgoing] = deque()
         self._current: Outgoing | None = None
 
+    def booted(self, registration: str) -> None:
+        """Boot has been answered so."""
+        self.registration = registration
+        self.allow()
+
     def call(self, action: str, payload: dict[str, Any], timeout_s: float) -> Outgoing:
         """Ask in turn, and wait for the answer. Raises ``NotSent`` where the standard forbids to ask."""
         outgoing = Outgoing(action, payload, timeout_s)

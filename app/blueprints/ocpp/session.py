@@ -113,11 +113,6 @@ class Session:
         """
         return self.outbox.call(action, self.version.in_order(action, payload), timeout_s)
 
-    def booted(self, registration: str) -> None:
-        """Boot has been answered so."""
-        self.outbox.registration = registration
-        self.outbox.allow()
-
     def end(self) -> None:
         """The socket is gone: nobody waits for an answer any more. What had arrived is still served."""
         self.outbox.end()

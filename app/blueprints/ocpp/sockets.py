@@ -67,10 +67,14 @@ def charge_point(ws: Server, path: str) -> None:
     """Serve one charge point until it hangs up."""
     caller: Caller | None = g.caller_at_the_door
     line = Line(ws, current_app.config["OCPP_MAX_MESSAGE_BYTES"])
-    if caller is None:
-        line.refuse(PROTOCOL_ERROR, "none of the subprotocols is served here")
-    else:
-        _serve(_engine(), caller, line)
+    try:
+        if caller is None:
+            line.refuse(PROTOCOL_ERROR, "none of the subprotocols is served here")
+        else:
+            _serve(_engine(), caller, line)
+    finally:
+        # flask-sock makes a class for each socket, which the collector alone frees: with as little as can be.
+        ws.environ, ws.ws = {}, None
 
 
 sock.route("/<any_path:path>", strict_slashes=False, merge_slashes=False)(charge_point)
@@ -99,7 +103,7 @@ def _serve(engine: Engine, caller: Caller, line: Line) -> None:
     def serve(incoming: Incoming, answered: Answered) -> None:
         journal.submit(
             Exchange(
-                charger.id, incoming, answered, central_system, journal, session.booted, caller.charger_id
+                charger.id, incoming, answered, central_system, journal, outbox.booted, caller.charger_id
             )
         )
 
@@ -111,9 +115,12 @@ def _serve(engine: Engine, caller: Caller, line: Line) -> None:
         line, wire.V16, serve, record, strict=strict, registration=charger.registration_status,
         may_send=charger.booted,
     )  # fmt: skip
+    # Not the session itself: what holds its holder is freed by the collector alone, which stops everybody.
+    outbox = session.outbox
     connection = Connection(caller.charger_id, charger.id, session, line, caller.address, utcnow())
     with engine.registry.connected(connection):
         session.run()
+        engine.turns.go_on()  # many may have left together, and what is left to do can wait
 
 
 def _engine() -> Engine:

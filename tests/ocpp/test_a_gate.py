@@ -1,0 +1,158 @@
+"""A: handshakes before the door: who comes too often waits, who leaves frees the place, nobody starves."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from app.blueprints.ocpp import gate
+from app.blueprints.ocpp.gate import Allowance, Gate
+from app.blueprints.ocpp.turns import Turns
+from scripts.benchmark.load import Load
+from tests.ocpp import handshake
+from tests.ocpp.charge_point import ChargePoint, Refused, new_id
+from tests.ocpp.test_a_handshake import Connect, is_served
+from tests.servers import RunningServer
+
+# With so many sockets of one charger waiting, the next is refused.
+MANY = gate.FREE + int(gate.MAX_PAUSE_S) + 5
+
+
+def called(server: RunningServer, id: str, source: str = "127.0.0.1") -> socket.socket:
+    """A handshake whose answer nobody has read yet."""
+    caller = handshake.opened(server.port, source, 30)
+    fields = handshake.fields("localhost", ("ocpp1.6",), "", None)
+    told = [f"{name}: {text}" for name, text in fields.items() if text]
+    caller.sendall("\r\n".join([f"GET /{id} HTTP/1.1", *told, "", ""]).encode())
+    return caller
+
+
+@contextmanager
+def waiting(server: RunningServer, id: str, count: int) -> Iterator[list[socket.socket]]:
+    """So many sockets of one charger at the gate."""
+    callers = [called(server, id) for _ in range(count)]
+    try:
+        yield callers
+    finally:
+        for caller in callers:
+            caller.close()
+
+
+def statuses(callers: list[socket.socket], patience_s: float = 0.5) -> list[int]:
+    """What was answered so far."""
+    found = []
+    for caller in callers:
+        caller.settimeout(patience_s)
+        try:
+            found.append(int(caller.recv(65_536)[9:12] or 0))
+        except TimeoutError:
+            continue
+    return found
+
+
+def test_a7_a_charger_with_too_many_sockets_at_once_is_refused_in_words(server: RunningServer) -> None:
+    id = new_id("LOOP")
+    with waiting(server, id, MANY), pytest.raises(Refused) as refused:
+        ChargePoint(server.port, f"/{id}")
+
+    assert refused.value.status == 503
+    assert refused.value.body.strip() == gate.TOO_OFTEN
+    assert 0 < int(refused.value.headers["retry-after"]) <= gate.MAX_PAUSE_S + 2
+
+
+def test_a7_who_hangs_up_while_it_waits_frees_its_place(server: RunningServer, connect: Connect) -> None:
+    """The others of this charger have gone: it is served, and not refused for them."""
+    id = new_id("LOOP")
+    with waiting(server, id, MANY) as callers:
+        assert 503 in statuses(callers[-3:])
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            assert is_served(connect(server, f"/{id}"))
+            break
+        except Refused as refused:
+            if refused.status != 503 or time.monotonic() > deadline:
+                raise
+
+
+def test_a7_one_in_a_loop_delays_neither_others_nor_its_namesake(
+    server: RunningServer, connect: Connect
+) -> None:
+    """While a charger's sockets wait, another id is served, and so is the id from another address."""
+    id = new_id("LOOP")
+    with waiting(server, id, MANY) as callers:
+        assert is_served(connect(server, f"/{new_id()}"))
+        other = called(server, id, "127.0.0.77")
+        assert statuses(callers[gate.FREE + 7 : gate.FREE + 9]) == []
+        assert statuses([other], 20) == [101]  # once its namesake has not answered a ping
+        other.close()
+
+
+def test_a7_a_crowd_comes_in_beside_one_in_a_loop(server: RunningServer) -> None:
+    id = new_id("LOOP")
+    with waiting(server, id, MANY), Load(server.port, 200, path=f"/{new_id('CROWD')}-") as crowd:
+        arrived = crowd.connect(timeout_s=60, together=None)
+        assert (arrived.served, arrived.retries) == (200, 0)
+        assert not crowd.ledger.errors
+
+
+def test_a7_echoes_are_no_charger(server: RunningServer) -> None:
+    callers = [called(server, "ws/echo/") for _ in range(gate.FREE + 5)]
+
+    assert statuses(callers) == [101] * len(callers)
+    for caller in callers:
+        caller.close()
+
+
+def test_an_allowance_is_a_charger_s_own_and_a_place_can_be_given_back() -> None:
+    allowance = Allowance()
+    assert [allowance.take("one") for _ in range(gate.FREE)] == [0.0] * gate.FREE
+    pauses = [allowance.take("one") for _ in range(4)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] > 0
+    assert allowance.take("two") == 0.0
+
+    for _ in range(5):
+        allowance.give_back("one")
+    assert allowance.take("one") <= pauses[0]
+
+
+def test_what_is_refused_is_not_counted() -> None:
+    allowance = Allowance()
+    pauses = [allowance.take("one") for _ in range(MANY + 100)]
+
+    assert pauses[-1] <= gate.MAX_PAUSE_S + gate.EVERY_S
+
+
+def test_an_allowance_forgets_who_has_waited_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "REMEMBERED", 10)
+    monkeypatch.setattr(gate, "EVERY_S", 0.0)
+    allowance = Allowance()
+    for number in range(100):
+        allowance.take(number)
+
+    assert len(allowance) <= 12
+
+
+class Full(Turns):
+    """Turns that nobody gets in time."""
+
+    def begin(self, patience_s: float) -> bool:
+        return False
+
+
+def test_a_handshake_that_waited_too_long_is_told_so() -> None:
+    told: list[Any] = []
+    front = Gate(lambda environ, start: [b"served"], Full(), lambda: False)
+    environ = {"HTTP_UPGRADE": "WebSocket", "PATH_INFO": "/CP", "REMOTE_ADDR": "10.0.0.1"}
+    body = front(environ, lambda status, fields: told.extend([status, dict(fields)]))
+
+    assert b"".join(body).decode().strip() == gate.TOO_MANY
+    assert told[0].startswith("503")
+    assert int(told[1]["Retry-After"]) > 0
+    assert b"".join(front({"PATH_INFO": "/"}, lambda *_: None)) == b"served"
