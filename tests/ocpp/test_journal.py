@@ -14,10 +14,11 @@ from flask import Flask
 from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import IntegrityError
 
-from app.blueprints.ocpp import journal as journals
-from app.blueprints.ocpp.journal import CommitUnknown, Journal
+from app.blueprints.ocpp import writer
+from app.blueprints.ocpp.journal import Journal
 from app.blueprints.ocpp.terms import Needs, Settings
 from app.blueprints.ocpp.work import Work
+from app.blueprints.ocpp.writer import CommitUnknown
 from app.db import db
 from app.domain_error import DomainError
 from tests.databases import both_databases, only_postgres
@@ -130,7 +131,7 @@ def test_what_waits_together_is_committed_together(
 def test_a_long_queue_is_cut_into_batches(
     journal: Journal, engine: Engine, commits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journals, "MAX_BATCH", 20)
+    monkeypatch.setattr(writer, "MAX_BATCH", 20)
     operations = [Put(id) for id in range(1, 51)]
     behind_a_busy_batch(journal, operations)
 
@@ -408,7 +409,7 @@ def test_a_database_that_comes_back_serves_what_waited(
 def test_a_database_that_stays_away_fails_what_waits_and_soon_what_comes(
     far_journal: Journal, engine: Engine, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journals, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(writer, "PATIENCE_S", 1.0)
     far_journal.perform(lambda _work: None)
     proxy.go_away()
     waiting = [Put(id) for id in range(5)]
