@@ -1,8 +1,8 @@
 """Group commit: operations of many chargers, one transaction; answers leave only after it is durable.
 
-Everything that waits goes together (see ``writer``), and each operation is told its outcome after the commit.
-On PostgreSQL there are two writers: while one waits for its batch to be written and committed, the other reads
-and decides for those that came meanwhile. SQLite has room for one.
+Everything that waits goes together (see ``writer``), and each operation is told its outcome after the
+commit. On PostgreSQL there are two writers: while one waits for its batch to be written and committed, the
+other reads and decides for those that came meanwhile. SQLite has room for one.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ from app.blueprints.ocpp.terms import Needs, News, Settings
 from app.blueprints.ocpp.work import Work
 from app.blueprints.ocpp.writer import Desk, Writer
 
-# Of a process, on PostgreSQL.
-WRITERS = 2
-
 T = TypeVar("T")
 
 
@@ -33,7 +30,7 @@ class Journal:
         self, engine: Engine, settings: Settings, on_commit: Callable[[News], None] = lambda _news: None
     ) -> None:
         self._desk = Desk(engine, settings, on_commit)
-        self._count = 1 if self._desk.sqlite else WRITERS
+        self._count = self._desk.free
         self._start_lock = threading.Lock()
         self._threads: list[threading.Thread] = []
 

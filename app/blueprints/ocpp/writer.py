@@ -1,9 +1,9 @@
 """Writes batches for the journal: takes what waits, runs it in one transaction, commits, tells.
 
-A batch that fails is rolled back and run again with a savepoint each, so that one bad operation does not cost
-the others. A connection that breaks costs nothing either, unless it breaks in the commit itself: then nobody
-knows whether that took place, and running it again could store everything twice. Such operations are told that
-they failed.
+A batch that fails is rolled back and run again with a savepoint each, so that one bad operation does not
+cost the others. A connection that breaks costs nothing either, unless it breaks in the commit itself: then
+nobody knows whether that took place, and running it again could store everything twice. Such operations are
+told that they failed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Away(Exception):
 
 
 class Desk:
-    """What the writers of one journal share: the operations that wait, and how long the database may be gone."""
+    """What the writers of one journal share: what waits, and how long the database may be gone."""
 
     def __init__(self, engine: Engine, settings: Settings, on_commit: Callable[[News], None]) -> None:
         self.engine, self.settings, self.on_commit = engine, settings, on_commit
@@ -74,7 +74,7 @@ class Desk:
         return [self.waiting.popleft() for _ in range(min(count, MAX_BATCH))]
 
     def endure(self, error: Exception) -> None:
-        """Return where waiting makes sense. Raises ``Away``: to all that waited together, then to whoever comes."""
+        """Return where waiting makes sense. Raises ``Away``, after a while to whoever comes."""
         self._trouble_since = self._trouble_since or time.monotonic()
         if self.stopping or time.monotonic() - self._trouble_since > PATIENCE_S:
             raise Away(_short(error)) from error
@@ -198,8 +198,6 @@ class Writer:
         if self._connection is None:
             self._connection = self._desk.engine.connect().execution_options(writing=True)
         self._connection.begin()
-        if not self._desk.sqlite:
-            self._connection.exec_driver_sql("SELECT 1")  # a dead one is found here, where nothing is lost
         return self._connection
 
     def _wait_for_room(self, error: Exception) -> None:
