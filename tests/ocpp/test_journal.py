@@ -23,6 +23,7 @@ from app.db import db
 from app.domain_error import DomainError
 from tests.databases import both_databases, only_postgres
 from tests.ocpp.proxy import Proxy, proxied
+from tests.ocpp.staff import eventually
 
 SCRATCH = """
     CREATE TABLE scratch (
@@ -266,6 +267,33 @@ def longest_pause(seconds: float) -> float:
         time.sleep(0.01)
         worst, last = max(worst, time.monotonic() - last), time.monotonic()
     return worst
+
+
+# PostgreSQL: two writers
+
+SLOW_COMMIT = """
+    CREATE FUNCTION wait_in_commit() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN IF NEW.id = 1 THEN PERFORM pg_advisory_xact_lock(1); END IF; RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER waits AFTER INSERT ON scratch DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION wait_in_commit()
+"""
+
+
+@only_postgres
+def test_while_one_batch_is_committed_the_next_is_served(journal: Journal, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(SLOW_COMMIT))
+    slow, others = Put(1), [Put(id) for id in range(2, 20)]
+    with engine.begin() as holder:
+        holder.execute(text("SELECT pg_advisory_xact_lock(1)"))
+        journal.submit(slow)
+        eventually(lambda: journal.waiting == 0)
+        for operation in others:
+            journal.submit(operation)
+        assert [operation.outcome() for operation in others] == list(range(2, 20))
+        assert slow.told == []
+    assert slow.outcome() == 1
+    assert stored(engine) == list(range(1, 20))
 
 
 # PostgreSQL: connections break
