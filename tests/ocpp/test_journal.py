@@ -406,13 +406,20 @@ def far_journal(engine: Engine, proxy: Proxy) -> Iterator[Journal]:
 def test_a_commit_that_nobody_knows_of_is_not_acknowledged_and_not_repeated(
     far_journal: Journal, engine: Engine, proxy: Proxy, lost: str, there: list[int]
 ) -> None:
-    operations = [Put(1, before=lambda _work: setattr(proxy, "lose_commit", lost)), Put(2)]
+    first_is_stored = threading.Event()
+
+    def lose_the_next(_work: Work) -> None:
+        assert first_is_stored.wait(10)
+        proxy.lose_commit = lost
+
+    operations = [Put(1, before=lose_the_next), Put(2)]
     first = behind_a_busy_batch(far_journal, operations)
 
     assert first.outcome() == 0
+    first_is_stored.set()
     assert all(isinstance(operation.outcome(), CommitUnknown) for operation in operations)
     assert far_journal.perform(lambda _work: "goes on") == "goes on"
-    assert stored(engine) == there
+    eventually(lambda: stored(engine) == there)
     assert all(len(operation.told) == 1 for operation in operations)
 
 
