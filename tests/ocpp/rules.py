@@ -114,7 +114,7 @@ class Site:
         holding.start()
         busy.wait(10)
         yield
-        while len(self.journal._waiting) < operations:
+        while self.journal.waiting < operations:
             time.sleep(0.005)
         go_on.set()
         holding.join()

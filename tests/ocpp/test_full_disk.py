@@ -15,7 +15,7 @@ from markupsafe import escape
 from sqlalchemy import Engine, event, func, select, text
 
 from app import disk
-from app.blueprints.ocpp import journal as journals
+from app.blueprints.ocpp import writer
 from app.blueprints.ocpp.journal import Journal
 from app.blueprints.ocpp.services import landing
 from app.blueprints.ocpp.terms import Settings
@@ -82,7 +82,7 @@ class Disk:
 @pytest.fixture(autouse=True)
 def _notes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk, "notes", disk.Notes())
-    monkeypatch.setattr(journals, "FULL_PAUSE_S", 0.05)
+    monkeypatch.setattr(writer, "FULL_PAUSE_S", 0.05)
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_messages_wait_for_room_and_are_stored_once(
 def test_messages_that_wait_too_long_fail_and_then_at_once_what_comes(
     journal: Journal, engine: Engine, storage: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journals, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(writer, "PATIENCE_S", 0.5)
     storage.fill()
     waiting = [Put(id, before=storage.need_room) for id in range(5)]
     submit(journal, *waiting)

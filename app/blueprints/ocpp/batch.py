@@ -40,23 +40,25 @@ class Outcome:
         self.result, self.error = result, error
 
 
-Way = Callable[[list[Operation], Connection, Settings], tuple[list[Outcome], News]]
+# A way runs the operations, and returns what is left to do before the commit.
+Flush = Callable[[], tuple[list[Outcome], News]]
+Way = Callable[[list[Operation], Connection, Settings], Flush]
 
 
-def together(
-    operations: list[Operation], connection: Connection, settings: Settings
-) -> tuple[list[Outcome], News]:
+def together(operations: list[Operation], connection: Connection, settings: Settings) -> Flush:
     """The ordinary way: one unit of work, written in bulk."""
     work = Work(connection, settings)
     work.prefetch([operation.needs for operation in operations])
     outcomes = [Outcome(operation.run(work)) for operation in operations]
-    work.flush()
-    return outcomes, work.news
+
+    def flush() -> tuple[list[Outcome], News]:
+        work.flush()
+        return outcomes, work.news
+
+    return flush
 
 
-def one_by_one(
-    operations: list[Operation], connection: Connection, settings: Settings
-) -> tuple[list[Outcome], News]:
+def one_by_one(operations: list[Operation], connection: Connection, settings: Settings) -> Flush:
     """After a failure: a savepoint each, so that only the bad operation is lost."""
     outcomes, news = [], News()
     for operation in operations:
@@ -75,7 +77,7 @@ def one_by_one(
             work.db.run("ROLLBACK TO SAVEPOINT one")
             outcome = Outcome(error=error)
         outcomes.append(outcome)
-    return outcomes, news
+    return lambda: (outcomes, news)
 
 
 def passing(error: BaseException) -> bool:

@@ -21,6 +21,7 @@ from app.blueprints.ocpp.engine import Engine
 from app.blueprints.ocpp.registry import Full
 from app.blueprints.ocpp.services import admission, keys
 from app.blueprints.ocpp.services.admission import Admission
+from app.blueprints.ocpp.terms import Needs
 from app.limits import within
 
 log = logging.getLogger(__name__)
@@ -153,7 +154,8 @@ def _check_room(engine: Engine, charger_id: str, address: str) -> None:
 
 
 def _known(engine: Engine, charger_id: str, address: str) -> Admission:
-    charger = engine.journal.perform(lambda work: admission.find(work, charger_id))
+    needs = Needs(knocking=charger_id)
+    charger = engine.journal.perform(lambda work: admission.find(work, charger_id), needs)
     if charger is None:
         charger = _registered(engine, charger_id, address)
     engine.turns.go_on()  # the batch may have found many

@@ -117,7 +117,8 @@ class Exchange:
         id_tag = (
             authorization.normalized(incoming.payload.get("idTag")) if incoming.action in TAGGED else None
         )
-        return Needs(self._charger, id_tag, incoming.action in CHARGING)
+        start = incoming.action == "StartTransaction"
+        return Needs(self._charger, id_tag, incoming.action in CHARGING, start)
 
     def _told(self) -> dict[str, Any]:
         """The payload as the charge point worded it: a lenient reading leaves out what nobody understands."""

@@ -27,6 +27,7 @@ class Dialogue:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self._driver: Any = connection.connection.driver_connection
         self.sqlite = connection.dialect.name == "sqlite"
         self.stored: Callable[[datetime | None], Any] = _sqlite_time if self.sqlite else _same
         self.loaded: Callable[[Any], Any] = _from_sqlite if self.sqlite else _same
@@ -65,8 +66,7 @@ class Dialogue:
 
     def pipeline(self) -> AbstractContextManager[Any]:
         """Statements inside the block go to PostgreSQL in one go, and their results are read at its end."""
-        connection: Any = self.connection.connection.driver_connection
-        return nullcontext() if self.sqlite else connection.pipeline()
+        return nullcontext() if self.sqlite else self._driver.pipeline()
 
     def members(self, values: Iterable[Any]) -> Any:
         """A list as one parameter, for ``= ANY(?)``."""
@@ -78,7 +78,7 @@ class Dialogue:
         return cursor
 
     def _cursor(self) -> Any:
-        return self.connection.connection.cursor()
+        return self._driver.cursor()
 
 
 @lru_cache
@@ -105,9 +105,9 @@ class Insert:
         self.columns = tuple(columns)
         self.postgres = f"INSERT INTO {table.name} ({names}) {_recordset(table, columns)} {suffix}"
 
-    def execute(self, dialogue: Dialogue, rows: Sequence[Sequence[Any]]) -> None:
-        """Insert the rows; nothing when there are none."""
-        _execute(dialogue, self, rows)
+    def execute(self, dialogue: Dialogue, rows: Sequence[Sequence[Any]]) -> Rows:
+        """Insert the rows, nothing when there are none. Returns what PostgreSQL returns."""
+        return _execute(dialogue, self, rows)
 
 
 class Update:
@@ -123,19 +123,20 @@ class Update:
         self.postgres = f"UPDATE {name} SET {joined} FROM ({source}) AS v WHERE {name}.{key} = v.{key}"  # noqa: S608
         self.columns = tuple(columns)
 
-    def execute(self, dialogue: Dialogue, rows: Sequence[Sequence[Any]]) -> None:
+    def execute(self, dialogue: Dialogue, rows: Sequence[Sequence[Any]]) -> Rows:
         """Update the rows, each a tuple of the new values and then the key."""
-        _execute(dialogue, self, rows)
+        return _execute(dialogue, self, rows)
 
 
-def _execute(dialogue: Dialogue, statement: Insert | Update, rows: Sequence[Sequence[Any]]) -> None:
+def _execute(dialogue: Dialogue, statement: Insert | Update, rows: Sequence[Sequence[Any]]) -> Rows:
     if not rows:
-        return
+        return list
     if dialogue.sqlite:
         dialogue.many(statement.sqlite, rows)
-    else:  # one parameter however many rows: psycopg would spend more on each value than PostgreSQL does
-        records = [dict(zip(statement.columns, row, strict=True)) for row in rows]
-        dialogue.run(statement.postgres, (orjson.dumps(records).decode(),))
+        return list
+    # One parameter however many rows: psycopg would spend more on each value than PostgreSQL does.
+    records = [dict(zip(statement.columns, row, strict=True)) for row in rows]
+    return dialogue.ask(statement.postgres, (orjson.dumps(records).decode(),))
 
 
 def _recordset(table: Table, columns: Sequence[str]) -> str:

@@ -26,6 +26,11 @@ def _table(model: Any) -> Table:
     return table
 
 
+# Of a charger at the door.
+KNOCKING = """
+    SELECT charger_id, id, blocked, auth_key_hash, validation, registration_status, booted_at
+    FROM charger WHERE charger_id = ANY(?)
+"""
 CHARGERS = (
     "SELECT id, charger_id, require_rfid, registration_status, last_seen FROM charger WHERE id = ANY(?)"
 )
@@ -39,20 +44,22 @@ _TRANSACTION = """
 RUNNING = f"{_TRANSACTION} WHERE stopped_at IS NULL AND charger_id = ANY(?) ORDER BY id FOR UPDATE"
 TRANSACTION_BY_ID = f"{_TRANSACTION} WHERE id = ? FOR UPDATE"
 RUNNING_BY_TAG = """
-    SELECT t.id, c.last_seen FROM charge_transaction t JOIN charger c ON c.id = t.charger_id
-    WHERE t.id_tag = ? AND t.stopped_at IS NULL AND t.refused = ''
+    SELECT t.id, c.last_seen, t.id_tag FROM charge_transaction t JOIN charger c ON c.id = t.charger_id
+    WHERE t.id_tag = ANY(?) AND t.stopped_at IS NULL AND t.refused = ''
 """
 SAME_START = """
     SELECT id FROM charge_transaction
     WHERE charger_id = ? AND connector_id = ? AND id_tag = ? AND started_at = ? AND meter_start_wh = ?
 """
-START_TRANSACTION = """
-    INSERT INTO charge_transaction (charger_id, connector_id, id_tag, account_id, meter_start_wh,
-        meter_last_wh, energy_wh, started_at, received_at, refused, flags, stop_reason, stop_id_tag)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (charger_id, connector_id, id_tag, started_at, meter_start_wh) DO NOTHING
-    RETURNING id
-"""
+# Not on SQLite, where a statement costs no way to anywhere.
+TRANSACTION_IDS = "SELECT nextval('charge_transaction_id_seq') FROM generate_series(1, ?)"
+_STARTED = (
+    "charger_id", "connector_id", "id_tag", "account_id", "meter_start_wh", "meter_last_wh", "energy_wh",
+    "started_at", "received_at", "refused", "flags", "stop_reason", "stop_id_tag",
+)  # fmt: skip
+_NEW = "ON CONFLICT (charger_id, connector_id, id_tag, started_at, meter_start_wh) DO NOTHING RETURNING id"
+START_TRANSACTIONS = Insert(_table(Transaction), (*_STARTED, "id"), _NEW)
+START_TRANSACTION = Insert(_table(Transaction), _STARTED, _NEW).sqlite
 UPDATE_TRANSACTION = Update(
     _table(Transaction),
     dict.fromkeys(
@@ -101,6 +108,11 @@ EXHAUSTED = """
 """
 SPEND = Update(_table(Account), {"spent_wh": "account.spent_wh + {}"})
 
+
+def _of_charger(*columns: str) -> Update:
+    return Update(_table(Charger), dict.fromkeys(columns, "{}"))
+
+
 UPDATE_CHARGER = Update(
     _table(Charger),
     {
@@ -110,7 +122,7 @@ UPDATE_CHARGER = Update(
     },
 )
 
-INSERTS = {
+BULK: dict[str, Insert | Update] = {
     "message": Insert(
         _table(OcppMessage),
         (
@@ -125,6 +137,10 @@ INSERTS = {
             "phase", "location", "format", "raw_value", "raw_unit",
         ),
     ),
+    "arrived": _of_charger("last_path", "last_address", "subprotocol"),
+    "boot": _of_charger("boot", "vendor", "model", "serial_number", "firmware_version", "booted_at"),
+    "firmware": _of_charger("firmware_status"),
+    "diagnostics": _of_charger("diagnostics_status"),
     # What a batch adds to the day of a charger.
     "day": Insert(
         _table(ChargerDay),

@@ -23,6 +23,10 @@ class Needs:
     id_tag: str | None = None
     # The charger's running transactions.
     running: bool = False
+    # It may begin a transaction, on ``id_tag``.
+    start: bool = False
+    # charger_id of one at the door.
+    knocking: str = ""
 
 
 @dataclass(slots=True)

@@ -20,10 +20,6 @@ class Admission:
     booted: bool
 
 
-_BY_ID = """
-    SELECT id, blocked, auth_key_hash, validation, registration_status, booted_at
-    FROM charger WHERE charger_id = ?
-"""
 _REGISTER = """
     INSERT INTO charger (charger_id, name, config, require_rfid, registration_status, blocked, validation,
         auth_key_hash, boot, vendor, model, serial_number, firmware_version, last_path, last_address,
@@ -35,16 +31,18 @@ _REGISTER = """
 
 def find(work: Work, charger_id: str) -> Admission | None:
     """The charger with this id, if it is known."""
-    row = work.db.one(_BY_ID, (charger_id,))
+    row = work.knocking(charger_id)
     if row is None:
         return None
-    return Admission(row[0], bool(row[1]), row[2], row[3], row[4], row[5] is not None)
+    _, id, blocked, key_hash, validation, status, booted_at = row
+    return Admission(id, bool(blocked), key_hash, validation, status, booted_at is not None)
 
 
 def register(work: Work, charger_id: str, *, path: str, address: str) -> Admission:
     """Create a charger that nobody knew."""
     now = work.stored_now
     work.db.run(_REGISTER, (charger_id, work.settings.require_rfid, False, _storable(path), address, now))
+    work.forget_knocking(charger_id)
     work.changed(charger_id)
     found = find(work, charger_id)
     assert found is not None
@@ -53,10 +51,7 @@ def register(work: Work, charger_id: str, *, path: str, address: str) -> Admissi
 
 def arrived(work: Work, charger: int, *, path: str, address: str, subprotocol: str) -> None:
     """Keep where and how a charger connected."""
-    work.db.run(
-        "UPDATE charger SET last_path = ?, last_address = ?, subprotocol = ? WHERE id = ?",
-        (_storable(path), address[:64], subprotocol, charger),
-    )
+    work.put("arrived", charger, (_storable(path), address[:64], subprotocol, charger))
 
 
 def impostor(work: Work, charger: int, charger_id: str, *, address: str, present: str) -> None:

@@ -12,10 +12,9 @@ from app.blueprints.ocpp.work import Work
 
 def boot(work: Work, charger: ChargerRow, payload_json: str, told: dict[str, Any]) -> str:
     """Keep what Boot told, whole; return the charger's registration status (OCPP 1.6, 7.37)."""
-    work.db.run(
-        """UPDATE charger
-           SET boot = ?, vendor = ?, model = ?, serial_number = ?, firmware_version = ?, booted_at = ?
-           WHERE id = ?""",
+    work.put(
+        "boot",
+        charger.id,
         (
             payload_json, told["vendor"], told["model"], told["serial_number"], told["firmware_version"],
             work.stored_now, charger.id,
@@ -55,11 +54,11 @@ def notify(
 
 def firmware(work: Work, charger: ChargerRow, status: str) -> None:
     """The state of a firmware job."""
-    work.db.run("UPDATE charger SET firmware_status = ? WHERE id = ?", (status[:40], charger.id))
+    work.put("firmware", charger.id, (status[:40], charger.id))
     work.changed(charger.charger_id)
 
 
 def diagnostics(work: Work, charger: ChargerRow, status: str) -> None:
     """The state of a diagnostics or log upload."""
-    work.db.run("UPDATE charger SET diagnostics_status = ? WHERE id = ?", (status[:40], charger.id))
+    work.put("diagnostics", charger.id, (status[:40], charger.id))
     work.changed(charger.charger_id)
