@@ -100,10 +100,9 @@ def test_e3_the_zone_of_the_database_changes_nothing(site: Site, database: str, 
 @both_databases
 def test_a3_any_path_can_be_stored(site: Site) -> None:
     path = "/ocpp/a\x00b/" + "ü🔌" * 2000
-    known = site.journal.perform(lambda work: admission.register(work, "CP", path=path, address="127.0.0.1"))
-    site.journal.perform(
-        lambda work: admission.arrived(work, known.id, path=path, address="127.0.0.1", subprotocol="ocpp1.6")
-    )
+    place = admission.place(path, "127.0.0.1", "ocpp1.6")
+    known = site.journal.perform(lambda work: admission.register(work, "CP", place))
+    site.journal.perform(lambda work: admission.arrived(work, known.id, place))
     assert site.one(Charger, charger_id="CP").last_path.startswith("/ocpp/a\ufffdb/ü🔌")
 
 

@@ -174,17 +174,20 @@ def _registered(engine: Engine, charger_id: str, address: str) -> Admission:
     if not within(RateLimitItemPerHour(settings["OCPP_NEW_CHARGERS_PER_HOUR"]), "new-chargers", address):
         log.warning("too many new charger ids from %s", address)
         refuse(429, "too many new charger ids from this address")
-    path = request.path
-    return engine.journal.perform(
-        lambda work: admission.register(work, charger_id, path=path, address=address)
-    )
+    place = _place(address)
+    return engine.journal.perform(lambda work: admission.register(work, charger_id, place))
 
 
 def _arrived(engine: Engine, charger: Admission, address: str) -> None:
-    path, subprotocol = request.path, SUBPROTOCOL if SUBPROTOCOL in offered() else ""
-    engine.journal.perform(
-        lambda work: admission.arrived(work, charger.id, path=path, address=address, subprotocol=subprotocol)
-    )
+    """Most return to where they were: then nothing is written, and nobody waits for a commit."""
+    place = _place(address)
+    if place != charger.place:
+        engine.journal.perform(lambda work: admission.arrived(work, charger.id, place))
+        engine.turns.go_on()
+
+
+def _place(address: str) -> tuple[str, str, str]:
+    return admission.place(request.path, address, SUBPROTOCOL if SUBPROTOCOL in offered() else "")
 
 
 def _check_key(charger: Admission, charger_id: str, address: str) -> None:

@@ -20,7 +20,7 @@ from app.blueprints.ocpp.turns import Turns
 log = logging.getLogger(__name__)
 
 # A charger may connect so often at once, and then once in so many seconds.
-FREE = 20
+FREE = 40
 EVERY_S = 1.0
 # How long one that connects more often is made to wait; with more of its sockets waiting, it is refused.
 MAX_PAUSE_S = 10.0

@@ -28,7 +28,8 @@ def _table(model: Any) -> Table:
 
 # Of a charger at the door.
 KNOCKING = """
-    SELECT charger_id, id, blocked, auth_key_hash, validation, registration_status, booted_at
+    SELECT charger_id, id, blocked, auth_key_hash, validation, registration_status, booted_at,
+           last_path, last_address, subprotocol
     FROM charger WHERE charger_id = ANY(?)
 """
 CHARGERS = (

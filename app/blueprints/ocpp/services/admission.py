@@ -18,13 +18,15 @@ class Admission:
     registration_status: str
     # It has booted before: a reconnect needs no Boot (OCPP-J 1.6, 5.4).
     booted: bool
+    # Path, address and subprotocol of its last connection, as they are stored.
+    place: tuple[str, str, str]
 
 
 _REGISTER = """
     INSERT INTO charger (charger_id, name, config, require_rfid, registration_status, blocked, validation,
         auth_key_hash, boot, vendor, model, serial_number, firmware_version, last_path, last_address,
         subprotocol, firmware_status, diagnostics_status, created_at)
-    VALUES (?, '', '{}', ?, 'Accepted', ?, '', '', '{}', '', '', '', '', ?, ?, '', '', '', ?)
+    VALUES (?, '', '{}', ?, 'Accepted', ?, '', '', '{}', '', '', '', '', ?, ?, ?, '', '', ?)
     ON CONFLICT (charger_id) DO NOTHING
 """
 
@@ -34,14 +36,15 @@ def find(work: Work, charger_id: str) -> Admission | None:
     row = work.knocking(charger_id)
     if row is None:
         return None
-    _, id, blocked, key_hash, validation, status, booted_at = row
-    return Admission(id, bool(blocked), key_hash, validation, status, booted_at is not None)
+    _, id, blocked, key_hash, validation, status, booted_at, *place = row
+    return Admission(
+        id, bool(blocked), key_hash, validation, status, booted_at is not None, (place[0], place[1], place[2])
+    )
 
 
-def register(work: Work, charger_id: str, *, path: str, address: str) -> Admission:
-    """Create a charger that nobody knew."""
-    now = work.stored_now
-    work.db.run(_REGISTER, (charger_id, work.settings.require_rfid, False, _storable(path), address, now))
+def register(work: Work, charger_id: str, place: tuple[str, str, str]) -> Admission:
+    """Create a charger that nobody knew, where it connects."""
+    work.db.run(_REGISTER, (charger_id, work.settings.require_rfid, False, *place, work.stored_now))
     work.forget_knocking(charger_id)
     work.changed(charger_id)
     found = find(work, charger_id)
@@ -49,9 +52,14 @@ def register(work: Work, charger_id: str, *, path: str, address: str) -> Admissi
     return found
 
 
-def arrived(work: Work, charger: int, *, path: str, address: str, subprotocol: str) -> None:
+def place(path: str, address: str, subprotocol: str) -> tuple[str, str, str]:
+    """Where and how a charger connects, as it is stored."""
+    return _storable(path), address[:64], subprotocol
+
+
+def arrived(work: Work, charger: int, place: tuple[str, str, str]) -> None:
     """Keep where and how a charger connected."""
-    work.put("arrived", charger, (_storable(path), address[:64], subprotocol, charger))
+    work.put("arrived", charger, (*place, charger))
 
 
 def impostor(work: Work, charger: int, charger_id: str, *, address: str, present: str) -> None:
