@@ -63,8 +63,8 @@ class ChargePointSimulator:
     @property
     def state(self) -> SimulatorState:
         """What it is doing now; when it has ended, how."""
-        is_charging = self._phase == SimulatorState.available and self.station.charges
-        return SimulatorState.charging if is_charging else self._phase
+        begun = any(charge.transaction_id is not None for charge in self.station.charges)
+        return SimulatorState.charging if begun and self._phase == SimulatorState.available else self._phase
 
     @property
     def last_error(self) -> str | None:
