@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -67,16 +67,20 @@ class Desk:
         self._trouble_since: float | None = None
 
     def take(self) -> list[Operation]:
-        """The next batch, in one's turn only. What is much is shared with a writer that has nothing to do."""
+        """The next batch. What is much is shared with a writer that has nothing to do."""
         count = len(self.waiting)
         if count >= MANY and self.free > 1:
             count = (count + 1) // 2
-        return [self.waiting.popleft() for _ in range(min(count, MAX_BATCH))]
+        batch: list[Operation] = []
+        with suppress(IndexError):  # who gives up on a database that is away takes without having the turn
+            while len(batch) < min(count, MAX_BATCH):
+                batch.append(self.waiting.popleft())
+        return batch
 
     def endure(self, error: Exception) -> None:
         """Return where waiting makes sense. Raises ``Away``, after a while to whoever comes."""
-        self._trouble_since = self._trouble_since or time.monotonic()
-        if self.stopping or time.monotonic() - self._trouble_since > PATIENCE_S:
+        since = self._trouble_since = self._trouble_since or time.monotonic()
+        if self.stopping or time.monotonic() - since > PATIENCE_S:
             raise Away(_short(error)) from error
 
     def relax(self) -> None:
