@@ -145,7 +145,7 @@ def test_an_allowance_forgets_who_has_waited_long_enough(monkeypatch: pytest.Mon
 class Full(Turns):
     """Turns that nobody gets in time."""
 
-    def begin(self, patience_s: float) -> bool:
+    def begin(self, patience_s: float, address: str = "") -> bool:
         return False
 
 
@@ -196,6 +196,29 @@ def test_a_charger_waits_also_where_more_than_a_thousand_sockets_are_open(
     with closing(ours), closing(theirs), socket.socket(fileno=number) as line:
         environ = {"HTTP_UPGRADE": "websocket", "PATH_INFO": "/CP", "werkzeug.socket": line}
         assert b"".join(front(environ, lambda *_: None)) == b"served"
+
+
+FLOOD = """
+from gevent import monkey; monkey.patch_all()
+import gevent
+from app.blueprints.ocpp.turns import Turns
+
+turns, order = Turns(), []
+
+def begin(address):
+    assert turns.begin(10, address)
+    order.append(address)
+
+gevent.joinall([gevent.spawn(begin, address) for address in ["flood"] * 500 + ["one", "two"]])
+print(len(order), max(order.index("one"), order.index("two")) < 10, len(turns))
+"""
+
+
+def test_one_address_that_calls_without_end_delays_no_other() -> None:
+    """On an event loop: who comes after a flood of another address does not wait until that is worked off."""
+    done = subprocess.run([sys.executable, "-c", FLOOD], capture_output=True, text=True, check=False)
+
+    assert done.stdout == "502 True 0\n", done.stderr
 
 
 LAST_MOMENT = """

@@ -86,7 +86,7 @@ class Gate:
         if self._has_gone(environ, pause):
             self.allowance.give_back(key)
             return _nobody(start_response)
-        if not self._turns.begin(PATIENCE_S):
+        if not self._turns.begin(PATIENCE_S, environ.get("REMOTE_ADDR", "")):
             self.allowance.give_back(key)
             log.warning("a handshake has waited for %d s: %d wait", PATIENCE_S, len(self._turns))
             return _refused(start_response, TOO_MANY, PATIENCE_S)
