@@ -215,6 +215,25 @@ def test_stop_finishes_what_waits_and_later_operations_are_not_forgotten(
 
 
 @both_databases
+def test_stop_comes_while_the_writers_are_being_started(engine: Engine) -> None:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for id in range(60):
+            journal, operation = Journal(engine, Settings()), Put(id)
+            submitting = threading.Thread(target=journal.submit, args=(operation,))
+            submitting.start()
+            while not journal._threads:
+                pass
+            journal.stop()
+            submitting.join()
+            assert operation.outcome() == id
+            journal.stop()
+    finally:
+        sys.setswitchinterval(interval)
+
+
+@both_databases
 def test_many_threads_submit_at_once(journal: Journal, engine: Engine, commits: list[float]) -> None:
     results: list[int] = []
 
@@ -298,15 +317,15 @@ def test_while_one_batch_is_committed_the_next_is_served(journal: Journal, engin
 
 @only_postgres
 def test_stop_waits_once_however_many_writers_are_stuck(journal: Journal) -> None:
-    """One waits inside its batch, the other for its turn. Both go on once half of a second wait is over."""
+    """One waits inside its batch, the other for its turn. Both go on before a second wait would be over."""
     go_on = threading.Event()
     operations = [Put(1, before=lambda _work: go_on.wait(10)), Put(2)]
     journal.submit(operations[0])
     eventually(lambda: journal.waiting == 0)
     journal.submit(operations[1])
-    release = threading.Timer(3.0, go_on.set)
+    release = threading.Timer(1.5, go_on.set)
     release.start()
-    journal.stop(2.0)
+    journal.stop(1.0)
 
     assert [operation.told for operation in operations] == [[], []]
     release.join()

@@ -66,7 +66,9 @@ class Journal:
         self._desk.stopping = True
         self._desk.wake.set()
         until = time.monotonic() + timeout_s
-        for thread in list(self._threads):
+        with self._start_lock:  # not while one is being started
+            threads = list(self._threads)
+        for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _start(self) -> None:
