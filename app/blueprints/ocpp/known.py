@@ -32,8 +32,11 @@ class Known:
         self._before: dict[int, tuple[Any, ...]] = {}
         self._spent: defaultdict[int, int] = defaultdict(int)
 
-    def prefetch(self, needs: Iterable[Needs]) -> None:
-        """Read for the whole batch what each operation will ask for, in one go."""
+    def prefetch(self, needs: Iterable[Needs], *, ids: bool = True) -> None:
+        """Read for the whole batch what each operation will ask for, in one go.
+
+        ``ids``: also those of transactions that may begin, so that they can be written with everything else.
+        """
         chargers: set[Any] = set()
         running: set[Any] = set()
         tags: set[Any] = set()
@@ -65,11 +68,12 @@ class Known:
                 )
                 if keys
             ]
-            ids = self.db.ask(tables.TRANSACTION_IDS, (starts,)) if starts and not self.db.sqlite else None
+            ahead = ids and starts and not self.db.sqlite
+            new = self.db.ask(tables.TRANSACTION_IDS, (starts,)) if ahead else None
         for load, rows, keys in found:
             load(keys, rows())
-        if ids is not None:
-            self._ids = [id for (id,) in ids()]
+        if new is not None:
+            self._ids = [id for (id,) in new()]
 
     def charger(self, id: int) -> ChargerRow:
         """The charger with this primary key."""

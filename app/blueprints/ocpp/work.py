@@ -30,7 +30,7 @@ class _ChargerNews:
 
 
 class StartKnown(Exception):
-    """A transaction that was thought to be new is stored already: the batch must be run again, with care."""
+    """A transaction that was thought to be new is stored already: the batch must be run again, carefully."""
 
 
 class Work(Known):

@@ -21,9 +21,19 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import disk, logs
-from app.blueprints.ocpp.batch import Operation, Outcome, Way, may_be_committed, one_by_one, passing, together
+from app.blueprints.ocpp.batch import (
+    Operation,
+    Outcome,
+    Way,
+    carefully,
+    may_be_committed,
+    one_by_one,
+    passing,
+    together,
+)
 from app.blueprints.ocpp.tally import Tally
 from app.blueprints.ocpp.terms import News, Settings
+from app.blueprints.ocpp.work import StartKnown
 from app.db import is_busy, is_full, write_lock
 
 log = logging.getLogger(__name__)
@@ -138,6 +148,8 @@ class Writer:
                     return self._attempt(batch, way)
             except (CommitUnknown, Away):
                 raise
+            except StartKnown:  # no trouble, and never twice
+                way = carefully
             except Exception as error:  # whatever a rule or the driver raises: the others have another chance
                 if is_full(error):
                     self._wait_for_room(error)
