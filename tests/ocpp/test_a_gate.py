@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -142,7 +145,7 @@ def test_an_allowance_forgets_who_has_waited_long_enough(monkeypatch: pytest.Mon
 class Full(Turns):
     """Turns that nobody gets in time."""
 
-    def begin(self, patience_s: float) -> bool:
+    def begin(self, patience_s: float, address: str = "") -> bool:
         return False
 
 
@@ -156,3 +159,89 @@ def test_a_handshake_that_waited_too_long_is_told_so() -> None:
     assert told[0].startswith("503")
     assert int(told[1]["Retry-After"]) > 0
     assert b"".join(front({"PATH_INFO": "/"}, lambda *_: None)) == b"served"
+
+
+class Peeked(socket.socket):
+    """Counts how often somebody looks whether the caller is still there."""
+
+    looks = 0
+
+    def recv(self, *args: Any) -> bytes:
+        type(self).looks += 1
+        return super().recv(*args)
+
+
+def test_a_charger_that_speaks_early_is_not_looked_at_without_end_while_it_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gate, "FREE", 0)
+    front = Gate(lambda environ, start: [b"served"], Turns(), lambda: False)
+    ours, theirs = socket.socketpair()
+    with closing(Peeked(fileno=ours.detach())) as line, closing(theirs):
+        theirs.send(b"early")
+        environ = {"HTTP_UPGRADE": "websocket", "PATH_INFO": "/CP", "werkzeug.socket": line}
+        assert b"".join(front(environ, lambda *_: None)) == b"served"
+
+    assert 0 < line.looks <= gate.EVERY_S / gate.LOOK_S + 3
+
+
+def test_a_charger_waits_also_where_more_than_a_thousand_sockets_are_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gate, "FREE", 0)
+    monkeypatch.setattr(gate, "EVERY_S", 0.1)
+    front = Gate(lambda environ, start: [b"served"], Turns(), lambda: False)
+    ours, theirs = socket.socketpair()
+    number = fcntl.fcntl(ours.fileno(), fcntl.F_DUPFD, 1500)
+    with closing(ours), closing(theirs), socket.socket(fileno=number) as line:
+        environ = {"HTTP_UPGRADE": "websocket", "PATH_INFO": "/CP", "werkzeug.socket": line}
+        assert b"".join(front(environ, lambda *_: None)) == b"served"
+
+
+FLOOD = """
+from gevent import monkey; monkey.patch_all()
+import gevent
+from app.blueprints.ocpp.turns import Turns
+
+turns, order = Turns(), []
+
+def begin(address):
+    assert turns.begin(10, address)
+    order.append(address)
+
+gevent.joinall([gevent.spawn(begin, address) for address in ["flood"] * 500 + ["one", "two"]])
+print(len(order), max(order.index("one"), order.index("two")) < 10, len(turns))
+"""
+
+
+def test_one_address_that_calls_without_end_delays_no_other() -> None:
+    """On an event loop: who comes after a flood of another address does not wait until that is worked off."""
+    done = subprocess.run([sys.executable, "-c", FLOOD], capture_output=True, text=True, check=False)
+
+    assert done.stdout == "502 True 0\n", done.stderr
+
+
+LAST_MOMENT = """
+from gevent import monkey; monkey.patch_all()
+import time
+import gevent
+from app.blueprints.ocpp.turns import Turns
+
+turns = Turns()
+
+def busy():
+    until = time.monotonic() + 0.03
+    while time.monotonic() < until:
+        pass
+
+waiting = [gevent.spawn(turns.begin, 0.01 + 0.0005 * number) for number in range(60)]
+gevent.joinall([*waiting, gevent.spawn(busy)])
+print([repr(one.exception) for one in waiting if one.exception], len(turns))
+"""
+
+
+def test_a_turn_that_comes_as_the_patience_ends_is_no_mistake() -> None:
+    """On an event loop: the wait has ended, and the turn was given, before the waiter goes on."""
+    done = subprocess.run([sys.executable, "-c", LAST_MOMENT], capture_output=True, text=True, check=False)
+
+    assert done.stdout == "[] 0\n", done.stderr

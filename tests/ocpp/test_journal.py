@@ -18,7 +18,7 @@ from app.blueprints.ocpp import writer
 from app.blueprints.ocpp.journal import Journal
 from app.blueprints.ocpp.terms import Needs, Settings
 from app.blueprints.ocpp.work import Work
-from app.blueprints.ocpp.writer import CommitUnknown
+from app.blueprints.ocpp.writer import CommitUnknown, Desk
 from app.db import db
 from app.domain_error import DomainError
 from tests.databases import both_databases, only_postgres
@@ -215,6 +215,25 @@ def test_stop_finishes_what_waits_and_later_operations_are_not_forgotten(
 
 
 @both_databases
+def test_stop_comes_while_the_writers_are_being_started(engine: Engine) -> None:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for id in range(60):
+            journal, operation = Journal(engine, Settings()), Put(id)
+            submitting = threading.Thread(target=journal.submit, args=(operation,))
+            submitting.start()
+            while not journal._threads:
+                pass
+            journal.stop()
+            submitting.join()
+            assert operation.outcome() == id
+            journal.stop()
+    finally:
+        sys.setswitchinterval(interval)
+
+
+@both_databases
 def test_many_threads_submit_at_once(journal: Journal, engine: Engine, commits: list[float]) -> None:
     results: list[int] = []
 
@@ -294,6 +313,52 @@ def test_while_one_batch_is_committed_the_next_is_served(journal: Journal, engin
         assert slow.told == []
     assert slow.outcome() == 1
     assert stored(engine) == list(range(1, 20))
+
+
+@only_postgres
+def test_stop_waits_once_however_many_writers_are_stuck(journal: Journal) -> None:
+    """One waits inside its batch, the other for its turn. Both go on before a second wait would be over."""
+    go_on = threading.Event()
+    operations = [Put(1, before=lambda _work: go_on.wait(10)), Put(2)]
+    journal.submit(operations[0])
+    eventually(lambda: journal.waiting == 0)
+    journal.submit(operations[1])
+    release = threading.Timer(1.5, go_on.set)
+    release.start()
+    journal.stop(1.0)
+
+    assert [operation.told for operation in operations] == [[], []]
+    release.join()
+    assert [operation.outcome() for operation in operations] == [1, 2]
+
+
+def test_two_writers_may_take_at_once(engine: Engine) -> None:
+    """As they do when both give up on a database that is away: neither dies of it, nothing goes twice."""
+    desk, taken, trouble = Desk(engine, Settings(), lambda _news: None), [], []
+    filled, interval = threading.Event(), sys.getswitchinterval()
+
+    def take() -> None:
+        try:
+            while not filled.is_set() or desk.waiting:
+                taken.extend(desk.take())
+        except IndexError as error:
+            trouble.append(error)
+
+    threads = [threading.Thread(target=take) for _ in range(3)]
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for id in range(20_000):
+            desk.waiting.append(Put(id))
+        filled.set()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert not trouble
+    assert sorted(operation.id for operation in taken) == list(range(20_000))
 
 
 # PostgreSQL: connections break

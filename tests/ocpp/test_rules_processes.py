@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import create_engine, make_url, text
 
 from app.blueprints.ocpp.models import Charger, Transaction
 from app.blueprints.ocpp.services import admission
@@ -76,6 +76,54 @@ def test_e9_chargers_staff_and_processes_at_once_leave_the_books_right(processes
         thread.join()
     assert site.spent(account) == sum(8 * (5000 + number) for number in range(6))
     assert all(row.stopped_at for row in site.all(Transaction))
+
+
+SLOW_COMMIT = """
+    CREATE FUNCTION slow_start() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER slow_start AFTER INSERT ON charge_transaction DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION slow_start()
+"""
+FAST_COMMIT = "DROP TRIGGER slow_start ON charge_transaction; DROP FUNCTION slow_start()"
+STUCK = """
+    SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
+"""
+
+
+def stuck(site: Site) -> int:
+    """How many connections wait for a lock."""
+    with site.engine.connect() as database:
+        return int(database.execute(text(STUCK)).scalar_one())
+
+
+@only_postgres
+def test_e4_a_start_that_is_repeated_while_the_first_is_being_stored_is_that_one(site: Site) -> None:
+    """The charger has connected anew meanwhile, and the other writer has its second message."""
+    account, charger = site.tag("TAG"), site.charger()
+    fields = {"timestamp": "2026-03-01T00:00:00Z"}
+    told: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: told.append(ChargePoint(site, charger.id).start("TAG", **fields)))
+        for _ in range(2)
+    ]
+    with site.engine.begin() as database:
+        database.execute(text(SLOW_COMMIT))
+    try:
+        with site.engine.begin() as database:
+            database.execute(text("SELECT pg_advisory_xact_lock(1)"))
+            for number, thread in enumerate(threads, start=1):
+                thread.start()
+                eventually(lambda number=number: stuck(site) == number)
+        for thread in threads:
+            thread.join()
+    finally:
+        with site.engine.begin() as database:
+            database.execute(text(FAST_COMMIT))
+
+    assert told[0] == told[1] == site.one(Transaction).id
+    charger.stop(told[0], 500, **fields)
+    assert site.spent(account) == site.one(Transaction).energy_wh > 0
+    site.check_books()
 
 
 @only_postgres

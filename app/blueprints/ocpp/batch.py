@@ -47,8 +47,16 @@ Way = Callable[[list[Operation], Connection, Settings], Flush]
 
 def together(operations: list[Operation], connection: Connection, settings: Settings) -> Flush:
     """The ordinary way: one unit of work, written in bulk."""
-    work = Work(connection, settings)
-    work.prefetch([operation.needs for operation in operations])
+    return _in_bulk(Work(connection, settings), operations, ids=True)
+
+
+def carefully(operations: list[Operation], connection: Connection, settings: Settings) -> Flush:
+    """After ``StartKnown``: in bulk as well, but each transaction is stored as soon as it begins."""
+    return _in_bulk(Work(connection, settings), operations, ids=False)
+
+
+def _in_bulk(work: Work, operations: list[Operation], *, ids: bool) -> Flush:
+    work.prefetch([operation.needs for operation in operations], ids=ids)
     outcomes = [Outcome(operation.run(work)) for operation in operations]
 
     def flush() -> tuple[list[Outcome], News]:

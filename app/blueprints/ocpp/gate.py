@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import math
-import select
 import socket
 import threading
 import time
@@ -87,7 +86,7 @@ class Gate:
         if self._has_gone(environ, pause):
             self.allowance.give_back(key)
             return _nobody(start_response)
-        if not self._turns.begin(PATIENCE_S):
+        if not self._turns.begin(PATIENCE_S, environ.get("REMOTE_ADDR", "")):
             self.allowance.give_back(key)
             log.warning("a handshake has waited for %d s: %d wait", PATIENCE_S, len(self._turns))
             return _refused(start_response, TOO_MANY, PATIENCE_S)
@@ -97,11 +96,15 @@ class Gate:
         return self._inner(environ, start_response)
 
     def _has_gone(self, environ: Environ, pause: float) -> bool:
-        """Wait so long, or until the caller hangs up; whether it has."""
+        """Wait so long, or until the caller hangs up; whether it has.
+
+        It is looked at now and then: who speaks early stays readable, and would be looked at without end.
+        """
         until = time.monotonic() + pause
         while (left := until - time.monotonic()) > 0 and not self._closing():
-            if _is_gone(environ, min(left, LOOK_S)):
+            if _is_gone(environ):
                 return True
+            time.sleep(min(left, LOOK_S))
         return False
 
 
@@ -111,14 +114,12 @@ def _key(environ: Environ) -> tuple[str, str] | None:
     return None if path.endswith(NO_CHARGER) else (environ.get("REMOTE_ADDR", ""), path.rpartition("/")[2])
 
 
-def _is_gone(environ: Environ, patience_s: float = 0.0) -> bool:
-    """Whether the caller has hung up, or does so within so many seconds. Who speaks early is there."""
+def _is_gone(environ: Environ) -> bool:
+    """Whether the caller has hung up. Who speaks early is there."""
     connection: Any = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
     if connection is None:
         return False
     with suppress(OSError, ValueError):
-        if patience_s and not select.select([connection], [], [], patience_s)[0]:
-            return False
         raw = getattr(connection, "_sock", connection)  # gevent's would wait
         try:
             return not raw.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)

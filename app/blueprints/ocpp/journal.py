@@ -8,6 +8,7 @@ other reads and decides for those that came meanwhile. SQLite has room for one.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -64,8 +65,11 @@ class Journal:
         """Finish what waits. What comes later is served as well, as long as the process lives."""
         self._desk.stopping = True
         self._desk.wake.set()
-        for thread in list(self._threads):
-            thread.join(timeout_s)
+        until = time.monotonic() + timeout_s
+        with self._start_lock:  # not while one is being started
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _start(self) -> None:
         with self._start_lock:

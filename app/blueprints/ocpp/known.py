@@ -32,14 +32,17 @@ class Known:
         self._before: dict[int, tuple[Any, ...]] = {}
         self._spent: defaultdict[int, int] = defaultdict(int)
 
-    def prefetch(self, needs: Iterable[Needs]) -> None:
-        """Read for the whole batch what each operation will ask for, in one go."""
+    def prefetch(self, needs: Iterable[Needs], *, ids: bool = True) -> None:
+        """Read for the whole batch what each operation will ask for, in one go.
+
+        ``ids``: also those of transactions that may begin, so that they can be written with everything else.
+        """
         chargers: set[Any] = set()
         running: set[Any] = set()
         tags: set[Any] = set()
         starting: set[Any] = set()
         knocking: set[Any] = set()
-        starts = 0
+        starters: list[int] = []
         for need in needs:
             if need.charger is not None:
                 chargers.add(need.charger)
@@ -51,8 +54,11 @@ class Known:
                     starting.add(need.id_tag)
             if need.knocking:
                 knocking.add(need.knocking)
-            starts += need.start
+            if need.start and need.charger is not None:
+                starters.append(need.charger)
         with self.db.pipeline():
+            if starters and not self.db.sqlite:
+                self.db.run(tables.STARTS_IN_TURN, (sorted(starters),))
             found = [
                 (load, self.db.ask(sql, (self.db.members(sorted(keys)),)), keys)
                 for load, sql, keys in (
@@ -65,11 +71,12 @@ class Known:
                 )
                 if keys
             ]
-            ids = self.db.ask(tables.TRANSACTION_IDS, (starts,)) if starts and not self.db.sqlite else None
+            ahead = ids and starters and not self.db.sqlite
+            new = self.db.ask(tables.TRANSACTION_IDS, (len(starters),)) if ahead else None
         for load, rows, keys in found:
             load(keys, rows())
-        if ids is not None:
-            self._ids = [id for (id,) in ids()]
+        if new is not None:
+            self._ids = [id for (id,) in new()]
 
     def charger(self, id: int) -> ChargerRow:
         """The charger with this primary key."""

@@ -41,11 +41,11 @@ class Tally:
         self._lock = threading.Lock()
 
     def message(self, action: str, result: str) -> None:
-        """A charge point's message has been answered. Called by the journal's thread alone."""
+        """A charge point's message has been answered. Called by the journal's threads alone."""
         self.counts["message", action, result] += 1
 
     def batch(self, size: int, seconds: float) -> None:
-        """The journal has stored this many operations at once. Called by its thread alone."""
+        """The journal has stored this many operations at once. Called by its threads alone."""
         counts = self.counts
         counts["batch size", bisect_left(SIZES, size)] += 1
         counts["batch time", bisect_left(SECONDS, seconds)] += 1

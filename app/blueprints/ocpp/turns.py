@@ -17,34 +17,39 @@ AT_ONCE = 5
 
 
 class Turns:
-    """The turns of one process: one step in each round of the loop; in the order of asking.
+    """The turns of one process: one step in each round of the loop.
 
-    Threads need none: the system lets them run in turn.
+    In the order of asking; those who begin by address in turn, so that one that asks without end delays
+    itself. Threads need none of it: the system lets them run in turn.
     """
 
     def __init__(self) -> None:
         # Who has begun goes on before others begin.
         self._going_on: deque[threading.Event] = deque()
-        self._beginning: deque[threading.Event] = deque()
+        # By address; the one whose turn it is stands first.
+        self._beginning: dict[str, deque[threading.Event]] = {}
         self._bell: Any = None
         self._last_at = 0.0
 
     def __len__(self) -> int:
-        return len(self._going_on) + len(self._beginning)
+        return len(self._going_on) + sum(map(len, self._beginning.values()))
 
     def go_on(self) -> None:
         """Wait for a turn, in the midst of something."""
         if _on_a_loop():
             self._ask(self._going_on).wait()
 
-    def begin(self, patience_s: float) -> bool:
-        """Wait for a turn to begin something; whether it came in time."""
+    def begin(self, patience_s: float, address: str = "") -> bool:
+        """Wait for a turn to begin something for somebody there; whether it came in time."""
         if not _on_a_loop():
             return True
-        mine = self._ask(self._beginning)
-        if mine.wait(patience_s):
+        mine = self._ask(self._beginning.setdefault(address, deque()))
+        # It may come at the very end of the patience: the wait has failed, and yet it is ours.
+        if mine.wait(patience_s) or mine.is_set():
             return True
-        self._beginning.remove(mine)
+        self._beginning[address].remove(mine)
+        if not self._beginning[address]:
+            del self._beginning[address]
         return False
 
     def _ask(self, queue: deque[threading.Event]) -> threading.Event:
@@ -66,12 +71,20 @@ class Turns:
     def _give(self) -> None:
         now = time.monotonic()
         for _ in range(max(1, min(int((now - self._last_at) / SHARE_S), AT_ONCE))):
-            queue = self._going_on or self._beginning
-            if queue:
-                queue.popleft().set()
+            if self._going_on:
+                self._going_on.popleft().set()
+            elif self._beginning:
+                self._begin_one()
         self._last_at = now
-        if len(self):
+        if self._going_on or self._beginning:
             self._bell.send()
+
+    def _begin_one(self) -> None:
+        address = next(iter(self._beginning))
+        queue = self._beginning.pop(address)
+        queue.popleft().set()
+        if queue:
+            self._beginning[address] = queue
 
 
 def _on_a_loop() -> bool:

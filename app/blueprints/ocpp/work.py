@@ -30,7 +30,7 @@ class _ChargerNews:
 
 
 class StartKnown(Exception):
-    """A transaction that was thought to be new is stored already: the batch must be run again, with care."""
+    """A transaction that was thought to be new is stored already: the batch must be run again, carefully."""
 
 
 class Work(Known):
@@ -155,6 +155,8 @@ class Work(Known):
         """Book what was spent, and ask what still runs where the credit is gone, by whichever process."""
         spent = [(wh, account) for account, wh in sorted(self._spent.items()) if wh]
         self._spent.clear()
+        if len(spent) > 1 and not self.db.sqlite:  # the update itself locks in the order that suits its plan
+            self.db.run(tables.LOCK_ACCOUNTS, (self.db.members(account for _, account in spent),))
         tables.SPEND.execute(self.db, spent)
         drawing = [account for wh, account in spent if wh > 0]
         return self.db.ask(tables.EXHAUSTED, (self.db.members(drawing),)) if drawing else None

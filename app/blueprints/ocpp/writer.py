@@ -14,16 +14,26 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import disk, logs
-from app.blueprints.ocpp.batch import Operation, Outcome, Way, may_be_committed, one_by_one, passing, together
+from app.blueprints.ocpp.batch import (
+    Operation,
+    Outcome,
+    Way,
+    carefully,
+    may_be_committed,
+    one_by_one,
+    passing,
+    together,
+)
 from app.blueprints.ocpp.tally import Tally
 from app.blueprints.ocpp.terms import News, Settings
+from app.blueprints.ocpp.work import StartKnown
 from app.db import is_busy, is_full, write_lock
 
 log = logging.getLogger(__name__)
@@ -67,16 +77,20 @@ class Desk:
         self._trouble_since: float | None = None
 
     def take(self) -> list[Operation]:
-        """The next batch, in one's turn only. What is much is shared with a writer that has nothing to do."""
+        """The next batch. What is much is shared with a writer that has nothing to do."""
         count = len(self.waiting)
         if count >= MANY and self.free > 1:
             count = (count + 1) // 2
-        return [self.waiting.popleft() for _ in range(min(count, MAX_BATCH))]
+        batch: list[Operation] = []
+        with suppress(IndexError):  # who gives up on a database that is away takes without having the turn
+            while len(batch) < min(count, MAX_BATCH):
+                batch.append(self.waiting.popleft())
+        return batch
 
     def endure(self, error: Exception) -> None:
         """Return where waiting makes sense. Raises ``Away``, after a while to whoever comes."""
-        self._trouble_since = self._trouble_since or time.monotonic()
-        if self.stopping or time.monotonic() - self._trouble_since > PATIENCE_S:
+        since = self._trouble_since = self._trouble_since or time.monotonic()
+        if self.stopping or time.monotonic() - since > PATIENCE_S:
             raise Away(_short(error)) from error
 
     def relax(self) -> None:
@@ -134,6 +148,8 @@ class Writer:
                     return self._attempt(batch, way)
             except (CommitUnknown, Away):
                 raise
+            except StartKnown:  # no trouble, and never twice
+                way = carefully
             except Exception as error:  # whatever a rule or the driver raises: the others have another chance
                 if is_full(error):
                     self._wait_for_room(error)
