@@ -291,7 +291,7 @@ def longest_pause(seconds: float) -> float:
 # PostgreSQL: two writers
 
 SLOW_COMMIT = """
-    CREATE FUNCTION wait_in_commit() RETURNS trigger LANGUAGE plpgsql AS
+    CREATE OR REPLACE FUNCTION wait_in_commit() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN IF NEW.id = 1 THEN PERFORM pg_advisory_xact_lock(1); END IF; RETURN NULL; END $$;
     CREATE CONSTRAINT TRIGGER waits AFTER INSERT ON scratch DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION wait_in_commit()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.blueprints.ocpp.models import Connector, Transaction
 from app.clock import utcnow
 from app.domain_error import DomainError, NotFound
 from tests.databases import both_databases
 from tests.ocpp.rules import ChargePoint, Clock, Site, element, iso, sample
+from tests.ocpp.staff import eventually
 
 pytestmark = both_databases
 
@@ -166,6 +170,57 @@ def test_e4_the_same_start_twice_in_one_batch(site: Site, charger: ChargePoint) 
     assert len(ids) == 2
     assert len(set(ids)) == 1
     site.one(Transaction)
+
+
+SLOW_COMMIT = """
+    CREATE FUNCTION wait_for_test() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER waits AFTER INSERT ON charge_transaction DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION wait_for_test()
+"""
+
+
+@pytest.mark.parametrize("told", [{"timestamp": ago(minutes=1)}, {}], ids=["clock", "no clock"])
+def test_e4_the_same_start_twice_while_the_first_is_committed(
+    site: Site, charger: ChargePoint, told: dict[str, Any]
+) -> None:
+    if site.engine.dialect.name == "sqlite":
+        return  # one writer: the first is stored before the second is read
+    twin, ids = ChargePoint(site, charger.id), []
+    asked = {"connectorId": 1, "idTag": "CAFE", "meterStart": 10, **told}
+    asking = [
+        threading.Thread(target=lambda c=c: ids.append(c.ask("StartTransaction", asked)["transactionId"]))
+        for c in (charger, twin)
+    ]
+    with slow_commits(site), site.engine.connect() as holder:
+        holder.execute(text("SELECT pg_advisory_xact_lock(1)"))
+        for count, thread in enumerate(asking, start=1):
+            thread.start()
+            eventually(lambda count=count: locks_waited_for(site) == count)  # the commit; then the first one
+        holder.rollback()
+        for thread in asking:
+            thread.join()
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
+    site.one(Transaction)
+
+
+@contextmanager
+def slow_commits(site: Site) -> Iterator[None]:
+    with site.engine.begin() as connection:
+        connection.execute(text(SLOW_COMMIT))
+    try:
+        yield
+    finally:
+        with site.engine.begin() as connection:
+            connection.execute(text("DROP FUNCTION wait_for_test CASCADE"))
+
+
+def locks_waited_for(site: Site) -> int:
+    with site.engine.connect() as connection:
+        waiting = """SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+                     WHERE NOT granted AND locktype = 'advisory' AND datname = current_database()"""
+        return int(connection.scalar(text(waiting)) or 0)
 
 
 def test_e8_two_connectors_charge_at_once(site: Site, charger: ChargePoint, account: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -37,42 +37,30 @@ class Known:
 
         ``ids``: also those of transactions that may begin, so that they can be written with everything else.
         """
-        chargers: set[Any] = set()
-        running: set[Any] = set()
-        tags: set[Any] = set()
-        starting: set[Any] = set()
-        knocking: set[Any] = set()
-        starters: list[int] = []
-        for need in needs:
-            if need.charger is not None:
-                chargers.add(need.charger)
-                if need.running:
-                    running.add(need.charger)
-            if need.id_tag:
-                tags.add(need.id_tag)
-                if need.start:
-                    starting.add(need.id_tag)
-            if need.knocking:
-                knocking.add(need.knocking)
-            if need.start and need.charger is not None:
-                starters.append(need.charger)
+        needs = list(needs)
+        chargers = {need.charger for need in needs if need.charger is not None}
+        running = {need.charger for need in needs if need.charger is not None and need.running}
+        tags = {need.id_tag for need in needs if need.id_tag}
+        starting = [need for need in needs if need.charger is not None and need.start]
+        knocking = {need.knocking for need in needs if need.knocking}
+        asked: list[tuple[Callable[..., None], str, set[Any]]] = [
+            (self._load_chargers, tables.CHARGERS, chargers),
+            (self._load_running, tables.RUNNING, running),
+            (self._load_tags, tables.TAGS, tags),
+            # Once the tags are locked, nobody else starts on them.
+            (self._load_elsewhere, tables.RUNNING_BY_TAG, {need.id_tag for need in starting if need.id_tag}),
+            (self._load_knocking, tables.KNOCKING, knocking),
+        ]
+        new = None
         with self.db.pipeline():
-            if starters and not self.db.sqlite:
-                self.db.run(tables.STARTS_IN_TURN, (sorted(starters),))
+            if starting and not self.db.sqlite:
+                self.db.run(tables.STARTS_IN_TURN, (sorted(need.charger or 0 for need in starting),))
+                new = self.db.ask(tables.TRANSACTION_IDS, (len(starting),)) if ids else None
             found = [
                 (load, self.db.ask(sql, (self.db.members(sorted(keys)),)), keys)
-                for load, sql, keys in (
-                    (self._load_chargers, tables.CHARGERS, chargers),
-                    (self._load_running, tables.RUNNING, running),
-                    (self._load_tags, tables.TAGS, tags),
-                    # Once the tags are locked, nobody else starts on them.
-                    (self._load_elsewhere, tables.RUNNING_BY_TAG, starting),
-                    (self._load_knocking, tables.KNOCKING, knocking),
-                )
+                for load, sql, keys in asked
                 if keys
             ]
-            ahead = ids and starters and not self.db.sqlite
-            new = self.db.ask(tables.TRANSACTION_IDS, (len(starters),)) if ahead else None
         for load, rows, keys in found:
             load(keys, rows())
         if new is not None:

@@ -41,8 +41,8 @@ _TRANSACTION = """
            energy_wh, started_at, stopped_at, stop_received_at, stop_reason, stop_id_tag, refused, flags
     FROM charge_transaction
 """
-# A charger may tell the same start on two sockets: the second is decided once the first is stored. Not a row's
-# lock, and before any: whoever waits here holds nothing up. The first number is any, for this alone.
+# A charger may tell the same start on two sockets: the second is decided once the first is stored. Not a
+# row's lock, and before any: whoever waits here holds nothing up. The first number is any, for this alone.
 STARTS_IN_TURN = "SELECT pg_advisory_xact_lock(16, id) FROM unnest(?::int[]) AS id"
 # Locked, because staff may close a transaction from another process.
 RUNNING = f"{_TRANSACTION} WHERE stopped_at IS NULL AND charger_id = ANY(?) ORDER BY id FOR UPDATE"
