@@ -4,7 +4,7 @@
   const words = JSON.parse(document.getElementById("ocpp-words").textContent);
   const language = document.documentElement.lang;
   const find = (name, within = root) => within.querySelector(`[data-${name}]`);
-  const field = (within, name) => within.querySelector(`[data-field="${name}"]`);
+  const { count, energy, field, power, setText } = ocppLive;
   const PARTS = ["title", "id", "state", "total", "today", "seen", "connectors"];
 
   // A charger's card, or its line of the table. Its parts are looked up once, when they are first painted.
@@ -23,10 +23,6 @@
   const cards = new Map([...root.querySelectorAll("[data-charger]")].map((element) => [element.dataset.charger, new Card(element)]));
   const order = [...cards.keys()].sort();
 
-  const [whole, tenths, hundredths] = [0, 1, 2].map((digits) => new Intl.NumberFormat(language, { maximumFractionDigits: digits }));
-  const power = (watts) => (watts === null ? "" : `${tenths.format(watts / 1000)} kW`);
-  const energy = (kwh) => (kwh === null ? "" : `${hundredths.format(kwh)} kWh`);
-
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "always" });
   const steps = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
   // This machine's clock may be wrong: count from the server's.
@@ -37,10 +33,6 @@
     if (passed < 5) return words.justNow;
     const [unit, seconds] = steps.find(([, length]) => passed >= length);
     return relative.format(-Math.floor(passed / seconds), unit);
-  }
-
-  function setText(element, text) {
-    if (element.textContent !== text) element.textContent = text;
   }
 
   function setHidden(element, hidden) {
@@ -135,8 +127,8 @@
     };
     total("power", power(site.power_w));
     total("today", energy(site.energy_today_kwh));
-    total("charging", whole.format(site.charging));
-    total("connected", words.connectedOf.replace("CONNECTED", whole.format(site.connected)).replace("ALL", whole.format(site.chargers)));
+    total("charging", count(site.charging));
+    total("connected", words.connectedOf.replace("CONNECTED", count(site.connected)).replace("ALL", count(site.chargers)));
   }
 
   // What the address chooses goes on choosing while chargers change; what is typed chooses among what is here.
@@ -190,29 +182,10 @@
   });
   addEventListener("pageshow", () => [...(choosing?.elements ?? [])].forEach((input) => (input.disabled = false)));
 
-  const live = find("live");
-  function setLive(on) {
-    live.hidden = false;
-    live.dataset.live = on ? "on" : "off";
-    for (const word of live.querySelectorAll("[data-live-word]")) word.hidden = word.dataset.liveWord !== live.dataset.live;
-  }
-
-  let source;
-  function connect() {
-    source = new EventSource(root.dataset.events);
-    source.addEventListener("open", () => setLive(true));
-    source.addEventListener("chargers", (event) => {
-      for (const row of JSON.parse(event.data)) ocppLive.paint(row.charger_id, () => paint(row));
-    });
-    source.addEventListener("site", (event) => ocppLive.paint(paintSite, () => paintSite(JSON.parse(event.data))));
-    source.addEventListener("error", () => {
-      setLive(false);
-      // A browser gives up after an answer that is no stream, such as 503.
-      if (source.readyState === EventSource.CLOSED) setTimeout(connect, 5000);
-    });
-  }
-
-  connect();
+  ocppLive.follow(root.dataset.events, {
+    chargers: (rows) => rows.forEach((row) => ocppLive.paint(row.charger_id, () => paint(row))),
+    site: (site) => ocppLive.paint(paintSite, () => paintSite(site)),
+  });
   paintTimes();
   setInterval(paintTimes, 5000);
 })();
