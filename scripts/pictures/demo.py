@@ -110,7 +110,7 @@ def _rest(work: UnitOfWork) -> None:
     )
     work.flush()  # the product's id
     subscriptions.subscribe(work, _account(work), product, date(2026, 11, 1))
-    register_node(work, hostname="depot-2", address="192.0.2.20", port=8000)
+    register_node(work, hostname="depot-2", address="192.0.2.20", port=8000, by=None)
     templates.save_template(work, name="greeting", subject="Hello {username}", body="Welcome, {username}.")
 
 

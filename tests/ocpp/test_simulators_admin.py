@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
@@ -27,7 +25,7 @@ from app.blueprints.ocpp.models import Simulator
 from app.blueprints.ocpp.services import simulators
 from app.clock import utcnow
 from app.db import UnitOfWork, unit_of_work
-from tests import databases
+from tests import browsers
 from tests.accounts.screens import messages
 from tests.clients import Browser
 from tests.databases import both_databases
@@ -362,16 +360,8 @@ def test_steering_needs_our_own_page(staff: Browser) -> None:
 @pytest.fixture
 def chromium() -> Iterator[webdriver.Chrome]:
     """A browser without a window."""
-    driver = shutil.which("chromedriver")
-    if driver is None:
-        databases.unavailable("no Chromium")
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1300,900"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(driver))
-    yield browser
-    browser.quit()
+    with browsers.chromium() as browser:
+        yield browser
 
 
 @pytest.mark.slow

@@ -50,25 +50,7 @@
     setTimeout(draw, next * 1000);
   }
 
-  const live = root.querySelector("[data-live]");
-  function setLive(on) {
-    live.hidden = false;
-    live.dataset.live = on ? "on" : "off";
-    for (const word of live.querySelectorAll("[data-live-word]")) word.hidden = word.dataset.liveWord !== live.dataset.live;
-  }
-
-  function connect() {
-    const source = new EventSource(root.dataset.events);
-    source.addEventListener("open", () => setLive(true));
-    source.addEventListener("chargers", refresh);
-    source.addEventListener("error", () => {
-      setLive(false);
-      // A browser gives up after an answer that is no stream, such as 503.
-      if (source.readyState === EventSource.CLOSED) setTimeout(connect, 5000);
-    });
-  }
-
-  connect();
+  ocppLive.follow(root.dataset.events, { chargers: refresh });
   setInterval(refresh, EVERY_MS);
   setTimeout(draw, Number(root.dataset.next) * 1000);
 })();

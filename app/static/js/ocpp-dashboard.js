@@ -4,13 +4,24 @@
   const words = JSON.parse(document.getElementById("ocpp-words").textContent);
   const language = document.documentElement.lang;
   const find = (name, within = root) => within.querySelector(`[data-${name}]`);
-  const field = (within, name) => within.querySelector(`[data-field="${name}"]`);
-  const cards = new Map([...root.querySelectorAll("[data-charger]")].map((card) => [card.dataset.charger, card]));
-  cards.delete("");
+  const { count, energy, field, power, setText } = ocppLive;
+  const PARTS = ["title", "id", "state", "total", "today", "seen", "connectors"];
 
-  const number = (digits) => new Intl.NumberFormat(language, { maximumFractionDigits: digits });
-  const power = (watts) => (watts === null ? "" : `${number(1).format(watts / 1000)} kW`);
-  const energy = (kwh) => (kwh === null ? "" : `${number(2).format(kwh)} kWh`);
+  // A charger's card, or its line of the table. Its parts are looked up once, when they are first painted.
+  class Card {
+    #parts;
+    row = null;
+    constructor(element) {
+      this.element = element;
+      this.item = element.closest("[data-item]");
+      this.chosen = !this.item.hidden;
+    }
+    get parts() {
+      return (this.#parts ??= Object.fromEntries(PARTS.map((name) => [name, field(this.element, name)])));
+    }
+  }
+  const cards = new Map([...root.querySelectorAll("[data-charger]")].map((element) => [element.dataset.charger, new Card(element)]));
+  const order = [...cards.keys()].sort();
 
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "always" });
   const steps = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
@@ -24,13 +35,14 @@
     return relative.format(-Math.floor(passed / seconds), unit);
   }
 
-  function setText(element, text) {
-    if (element.textContent !== text) element.textContent = text;
+  function setHidden(element, hidden) {
+    if (element.hidden !== hidden) element.hidden = hidden;
   }
 
+  const colours = [...new Set(["secondary", ...Object.values(words.colours)])];
   function setColour(element, prefix, colour) {
-    const others = [...element.classList].filter((name) => Object.values(words.colours).some((c) => name === prefix + c));
-    element.classList.remove(...others);
+    if (element.classList.contains(prefix + colour)) return;
+    element.classList.remove(...colours.map((name) => prefix + name));
     element.classList.add(prefix + colour);
   }
 
@@ -38,15 +50,29 @@
     return root.querySelector(`[data-pattern="${pattern}"]`).content.firstElementChild.cloneNode(true);
   }
 
+  // Where an id stands, or would stand, among all.
+  function placeOf(id) {
+    let [from, to] = [0, order.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (order[middle] < id) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
+
   function addCard(row) {
     const item = copy("charger");
-    const card = item.matches("[data-charger]") ? item : item.querySelector("[data-charger]");
-    card.dataset.charger = row.charger_id;
+    const element = item.matches("[data-charger]") ? item : item.querySelector("[data-charger]");
+    element.dataset.charger = row.charger_id;
+    item.hidden = true; // until it is chosen
+    const card = new Card(element);
     if (root.dataset.page) {
-      field(card, "title").href = root.dataset.page.replace("CHARGER", () => encodeURIComponent(row.charger_id));
+      card.parts.title.href = root.dataset.page.replace("CHARGER", () => encodeURIComponent(row.charger_id));
     }
-    const next = [...cards.keys()].filter((id) => id > row.charger_id).sort()[0];
-    find("items").insertBefore(item, next === undefined ? null : cards.get(next).closest("[data-item]"));
+    const place = placeOf(row.charger_id);
+    find("items").insertBefore(item, cards.get(order[place])?.item ?? null);
+    order.splice(place, 0, row.charger_id);
     cards.set(row.charger_id, card);
     find("empty")?.remove();
     return card;
@@ -57,9 +83,10 @@
     while (list.children.length < connectors.length) list.append(copy("connector"));
     connectors.forEach((connector, index) => {
       const item = list.children[index];
+      const status = field(item, "status");
       setText(field(item, "number"), `${words.connector} ${connector.connector_id}`);
-      setText(field(item, "status"), connector.status ? words.statuses[connector.status] ?? connector.status : words.notTold);
-      setColour(field(item, "status"), "text-bg-", words.statusColours[connector.status] ?? "secondary");
+      setText(status, connector.status ? words.statuses[connector.status] ?? connector.status : words.notTold);
+      setColour(status, "text-bg-", words.statusColours[connector.status] ?? "secondary");
       setText(field(item, "energy"), energy(connector.energy_kwh));
       setText(field(item, "power"), power(connector.power_w));
     });
@@ -67,26 +94,30 @@
 
   function paint(row) {
     const card = cards.get(row.charger_id) ?? addCard(row);
+    const { title, id, state, total, today, seen, connectors } = card.parts;
+    const colour = words.colours[row.state] ?? "secondary";
     card.row = row;
-    setText(field(card, "title"), row.name || row.charger_id);
-    setText(field(card, "id"), row.charger_id);
-    field(card, "id").hidden = !row.name;
-    setText(field(card, "state"), words.states[row.state] ?? row.state);
-    setColour(field(card, "state"), "text-bg-", words.colours[row.state] ?? "secondary");
-    if (card.matches(".card")) setColour(card, "border-", words.colours[row.state] ?? "secondary");
-    const total = field(card, "total");
+    setText(title, row.name || row.charger_id);
+    setText(id, row.charger_id);
+    setHidden(id, !row.name);
+    setText(state, words.states[row.state] ?? row.state);
+    setColour(state, "text-bg-", colour);
+    if (card.element.matches(".card")) setColour(card.element, "border-", colour);
     setText(total, "unlessSingle" in total.dataset && row.connectors.length === 1 ? "" : power(row.power_w));
-    setText(field(card, "today"), energy(row.energy_today_kwh));
-    if (row.last_seen) field(card, "seen").dateTime = row.last_seen;
-    field(card, "connectors").classList.toggle("charger-away", !row.connected);
-    paintConnectors(field(card, "connectors"), row.connectors);
+    setText(today, energy(row.energy_today_kwh));
+    if (row.last_seen && seen.getAttribute("datetime") !== row.last_seen) seen.dateTime = row.last_seen;
+    connectors.classList.toggle("charger-away", !row.connected);
+    paintConnectors(connectors, row.connectors);
+    paintTime(card);
+    choose(row.charger_id, card);
   }
 
+  function paintTime(card) {
+    const { seen } = card.parts;
+    setText(seen, ago(seen.getAttribute("datetime")));
+  }
   function paintTimes() {
-    for (const card of cards.values()) {
-      const time = field(card, "seen");
-      setText(time, ago(time.getAttribute("datetime")));
-    }
+    for (const card of cards.values()) ocppLive.paint(card, () => paintTime(card));
   }
 
   function paintSite(site) {
@@ -96,27 +127,31 @@
     };
     total("power", power(site.power_w));
     total("today", energy(site.energy_today_kwh));
-    total("charging", number(0).format(site.charging));
-    total("connected", words.connectedOf.replace("CONNECTED", number(0).format(site.connected)).replace("ALL", number(0).format(site.chargers)));
+    total("charging", count(site.charging));
+    total("connected", words.connectedOf.replace("CONNECTED", count(site.connected)).replace("ALL", count(site.chargers)));
   }
 
   // What the address chooses goes on choosing while chargers change; what is typed chooses among what is here.
   const box = find("filter");
   const { state, connected } = root.dataset;
   function isChosen(id, card) {
-    const row = card.row;
+    const { row } = card;
     if (row && ((state && row.state !== state) || (connected && row.connected !== (connected === "1")))) return false;
     if (!box || !("whole" in root.dataset)) return true;
-    return `${id}\n${field(card, "title").textContent}`.toLowerCase().includes(box.value.trim().toLowerCase());
+    return `${id}\n${card.parts.title.textContent}`.toLowerCase().includes(box.value.trim().toLowerCase());
+  }
+  let shown = cards.size;
+  const none = find("none");
+  function choose(id, card) {
+    const chosen = isChosen(id, card);
+    if (chosen === card.chosen) return;
+    card.chosen = chosen;
+    card.item.hidden = !chosen;
+    shown += chosen ? 1 : -1;
+    setHidden(none, shown > 0 || !find("total"));
   }
   function filter() {
-    let shown = 0;
-    for (const [id, card] of cards) {
-      const chosen = isChosen(id, card);
-      card.closest("[data-item]").hidden = !chosen;
-      shown += chosen;
-    }
-    find("none").hidden = shown > 0 || !find("total");
+    for (const [id, card] of cards) choose(id, card);
   }
 
   function keepInAddress() {
@@ -147,31 +182,10 @@
   });
   addEventListener("pageshow", () => [...(choosing?.elements ?? [])].forEach((input) => (input.disabled = false)));
 
-  const live = find("live");
-  function setLive(on) {
-    live.hidden = false;
-    live.dataset.live = on ? "on" : "off";
-    for (const word of live.querySelectorAll("[data-live-word]")) word.hidden = word.dataset.liveWord !== live.dataset.live;
-  }
-
-  let source;
-  function connect() {
-    source = new EventSource(root.dataset.events);
-    source.addEventListener("open", () => setLive(true));
-    source.addEventListener("chargers", (event) => {
-      JSON.parse(event.data).forEach(paint);
-      paintTimes();
-      filter();
-    });
-    source.addEventListener("site", (event) => paintSite(JSON.parse(event.data)));
-    source.addEventListener("error", () => {
-      setLive(false);
-      // A browser gives up after an answer that is no stream, such as 503.
-      if (source.readyState === EventSource.CLOSED) setTimeout(connect, 5000);
-    });
-  }
-
-  connect();
+  ocppLive.follow(root.dataset.events, {
+    chargers: (rows) => rows.forEach((row) => ocppLive.paint(row.charger_id, () => paint(row))),
+    site: (site) => ocppLive.paint(paintSite, () => paintSite(site)),
+  });
   paintTimes();
   setInterval(paintTimes, 5000);
 })();

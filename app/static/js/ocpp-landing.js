@@ -1,19 +1,9 @@
 // Keeps a charger's landing page up to date. What the page says comes from the server; only numbers are painted here.
 (() => {
   const root = document.getElementById("landing");
-  const POLL_MS = 10000;
-  const RETRY_MS = 60000;
   const RENEW_MS = 2000;
-  const language = document.documentElement.lang;
   const part = (name) => root.querySelector(`[data-part="${name}"]`);
-  const field = (within, name) => within?.querySelector(`[data-field="${name}"]`);
-  const number = (digits) => new Intl.NumberFormat(language, { maximumFractionDigits: digits });
-  const power = (watts) => `${number(1).format(watts / 1000)} kW`;
-  const energy = (kwh) => `${number(2).format(kwh)} kWh`;
-
-  function setText(element, text) {
-    if (element && element.textContent !== text) element.textContent = text;
-  }
+  const { energy, field, power, setText } = ocppLive;
 
   // An order is on its way: one click is enough, and the page must not change under it.
   let sending = false;
@@ -69,8 +59,8 @@
     if ([row.state, ...outlets].join("|") !== part("state").dataset.key) return renew();
     for (const one of row.connectors) {
       const item = root.querySelector(`[data-connector="${one.connector_id}"]`);
-      setText(field(item, "energy"), one.energy_kwh === null ? "" : energy(one.energy_kwh));
-      setText(field(item, "power"), one.power_w === null ? "" : power(one.power_w));
+      setText(field(item, "energy"), energy(one.energy_kwh));
+      setText(field(item, "power"), power(one.power_w));
     }
   }
 
@@ -83,58 +73,18 @@
     for (const session of here) {
       const card = mine.querySelector(`[data-session="${session.id}"]`);
       setText(field(card, "energy"), energy(session.energy_kwh));
-      setText(field(card, "power"), session.power_w === null ? "–" : power(session.power_w));
+      setText(field(card, "power"), power(session.power_w, "–"));
     }
   }
 
-  const live = root.querySelector("[data-live]");
-  function setLive(on) {
-    live.hidden = false;
-    live.dataset.live = on ? "on" : "off";
-    for (const word of live.querySelectorAll("[data-live-word]")) word.hidden = word.dataset.liveWord !== live.dataset.live;
+  function usePolled(row) {
+    paint(row);
+    if (root.dataset.mine) renew();
   }
 
-  // Where no stream can be had, ask now and then.
-  async function poll() {
-    if (document.hidden) return;
-    try {
-      const answer = await fetch(root.dataset.status, { headers: { Accept: "application/json" } });
-      setLive(answer.ok);
-      if (answer.ok) paint(await answer.json());
-      if (answer.ok && root.dataset.mine) renew();
-    } catch {
-      setLive(false);
-    }
+  ocppLive.follow(root.dataset.events, { chargers: (rows) => rows.forEach(paint) }, { address: root.dataset.status, use: usePolled });
+  if (root.dataset.mine) {
+    // Refused: perhaps nobody is logged in any more.
+    ocppLive.stream(root.dataset.mine, { state: paintMine }, { refused: renew, again_ms: ocppLive.RETRY_MS });
   }
-
-  let polling;
-  function connect() {
-    const source = new EventSource(root.dataset.events);
-    source.addEventListener("open", () => {
-      clearInterval(polling);
-      setLive(true);
-    });
-    source.addEventListener("chargers", (event) => JSON.parse(event.data).forEach(paint));
-    source.addEventListener("error", () => {
-      setLive(false);
-      if (source.readyState !== EventSource.CLOSED) return; // it comes again by itself
-      clearInterval(polling);
-      poll();
-      polling = setInterval(poll, POLL_MS);
-      setTimeout(connect, RETRY_MS);
-    });
-  }
-
-  function connectMine() {
-    const source = new EventSource(root.dataset.mine);
-    source.addEventListener("state", (event) => paintMine(JSON.parse(event.data)));
-    source.addEventListener("error", () => {
-      if (source.readyState !== EventSource.CLOSED) return;
-      renew(); // perhaps nobody is logged in any more
-      setTimeout(connectMine, RETRY_MS);
-    });
-  }
-
-  connect();
-  if (root.dataset.mine) connectMine();
 })();

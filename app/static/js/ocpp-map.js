@@ -2,7 +2,7 @@
 (() => {
   const element = document.getElementById("map");
   const words = JSON.parse(document.getElementById("ocpp-words").textContent);
-  const field = (within, name) => within.querySelector(`[data-field="${name}"]`);
+  const { field, setText } = ocppLive;
   const places = new Map([...document.querySelectorAll("[data-places] [data-charger]")].map((item) => [item.dataset.charger, item]));
   const markers = new Map();
 
@@ -43,30 +43,16 @@
     if (!item) return;
     const name = words.colours[row.state] ?? "secondary";
     const state = field(item, "state");
-    state.textContent = words.states[row.state] ?? row.state;
+    setText(state, words.states[row.state] ?? row.state);
+    setText(field(item, "title"), row.name || row.charger_id);
+    if (state.classList.contains(`text-bg-${name}`)) return;
     state.className = `badge text-bg-${name}`;
-    field(item, "title").textContent = row.name || row.charger_id;
     colour(markers.get(row.charger_id), name);
   }
 
-  const live = document.querySelector("[data-live]");
-  function setLive(on) {
-    live.hidden = false;
-    live.dataset.live = on ? "on" : "off";
-    for (const word of live.querySelectorAll("[data-live-word]")) word.hidden = word.dataset.liveWord !== live.dataset.live;
-  }
-
-  function connect() {
-    const source = new EventSource(element.dataset.events);
-    source.addEventListener("open", () => setLive(true));
-    source.addEventListener("chargers", (event) => JSON.parse(event.data).forEach(paint));
-    source.addEventListener("error", () => {
-      setLive(false);
-      // A browser gives up after an answer that is no stream, such as 503.
-      if (source.readyState === EventSource.CLOSED) setTimeout(connect, 5000);
-    });
-  }
-  connect();
+  ocppLive.follow(element.dataset.events, {
+    chargers: (rows) => rows.forEach((row) => ocppLive.paint(row.charger_id, () => paint(row))),
+  });
 
   document.querySelector("[data-choosing]").addEventListener("change", (event) => event.target.matches("select") && event.target.form.requestSubmit());
 })();

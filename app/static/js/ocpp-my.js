@@ -2,27 +2,18 @@
 (() => {
   const root = document.getElementById("my");
   if (!root?.dataset.events) return;
-  const POLL_MS = 10000;
-  const RETRY_MS = 60000;
   const RENEW_MS = 2000;
   const words = JSON.parse(document.getElementById("ocpp-words").textContent);
-  const language = document.documentElement.lang;
-  const field = (within, name) => within?.querySelector(`[data-field="${name}"]`);
+  const { count, energy, field, setText } = ocppLive;
   const only = Number(root.dataset.only ?? 0);
 
-  const number = (digits) => new Intl.NumberFormat(language, { maximumFractionDigits: digits });
-  const power = (watts) => (watts === null ? "–" : `${number(1).format(watts / 1000)} kW`);
-  const energy = (kwh) => `${number(2).format(kwh)} kWh`;
+  const power = (watts) => ocppLive.power(watts, "–");
   // This machine's clock may be wrong: count from the server's.
   const ahead = Date.now() - Date.parse(root.dataset.now);
   function lasted(since) {
     const minutes = Math.max(0, Math.floor((Date.now() - ahead - Date.parse(since)) / 60000));
     const hours = Math.floor(minutes / 60);
-    return hours ? `${number(0).format(hours)} h ${String(minutes % 60).padStart(2, "0")} min` : `${minutes} min`;
-  }
-
-  function setText(element, text) {
-    if (element && element.textContent !== text) element.textContent = text;
+    return hours ? `${count(hours)} h ${String(minutes % 60).padStart(2, "0")} min` : `${minutes} min`;
   }
 
   function paintBalance(state) {
@@ -117,47 +108,7 @@
     }
   }
 
-  const live = root.querySelector("[data-live]");
-  function setLive(on) {
-    live.hidden = false;
-    live.dataset.live = on ? "on" : "off";
-    for (const word of live.querySelectorAll("[data-live-word]")) word.hidden = word.dataset.liveWord !== live.dataset.live;
-  }
-
-  // Where no stream can be had, ask now and then.
-  async function poll() {
-    if (document.hidden) return;
-    try {
-      const answer = await fetch(root.dataset.state, { headers: { Accept: "application/json" } });
-      if (answer.status === 401) location.reload();
-      if (!answer.ok) return setLive(false);
-      setLive(true);
-      paint(await answer.json());
-    } catch {
-      setLive(false);
-    }
-  }
-
-  let polling;
-  function connect() {
-    const source = new EventSource(root.dataset.events);
-    source.addEventListener("open", () => {
-      clearInterval(polling);
-      setLive(true);
-    });
-    source.addEventListener("state", (event) => paint(JSON.parse(event.data)));
-    source.addEventListener("error", () => {
-      setLive(false);
-      if (source.readyState !== EventSource.CLOSED) return; // it comes again by itself
-      // A browser gives up after an answer that is no stream: too many look on, or nobody is logged in.
-      clearInterval(polling);
-      poll();
-      polling = setInterval(poll, POLL_MS);
-      setTimeout(connect, RETRY_MS);
-    });
-  }
-
-  connect();
+  ocppLive.follow(root.dataset.events, { state: paint }, { address: root.dataset.state, use: paint });
   watchCurves();
   setInterval(paintTimes, 15000);
 })();
