@@ -117,7 +117,10 @@ def test_nothing_changes_without_a_csrf_token(app, staff):
             assert refused, f"{rule}: {answer.status}"
 
 
-@pytest.mark.parametrize("value", JUNK, ids=range(len(JUNK)))
+@pytest.mark.parametrize(
+    "value",
+    [pytest.param(value, id=str(i), marks=[pytest.mark.slow] if i else []) for i, value in enumerate(JUNK)],
+)
 @pytest.mark.parametrize("caller", ["stranger", "staff", "token"])
 def test_junk_breaks_nothing(app, request, caller, value):
     for rule in rules(app):

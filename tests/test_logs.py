@@ -111,6 +111,7 @@ for number in range(int(sys.argv[2])):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_write_one_file_without_losing_a_line(tmp_path):
     env = environ(INSTANCE_PATH=str(tmp_path), LOG_DIR=str(tmp_path))
     command = [sys.executable, "-c", WRITER]

@@ -109,6 +109,7 @@ def test_credits_from_two_threads_at_once_all_count(app, work):
     assert work.scalar(select(func.sum(Credit.amount_kwh))) == 60
 
 
+@pytest.mark.slow
 @both_databases
 def test_credits_from_three_processes_at_once_all_count(app, work, database, tmp_path):
     account = AccountFactory(user__username="joe", credited_wh=0)

@@ -121,6 +121,7 @@ def test_b6_any_process_commands_any_charger(pair: Pair, booted: Booted) -> None
                 assert json.loads(told["sent"]) == received[-1]
 
 
+@pytest.mark.slow
 def test_e10_a_charger_of_another_process_is_stopped_when_the_credit_is_gone(
     pair: Pair, booted: Booted
 ) -> None:
@@ -143,6 +144,7 @@ def test_e10_a_charger_of_another_process_is_stopped_when_the_credit_is_gone(
         point.answer(call, ACCEPTED)
 
 
+@pytest.mark.slow
 def test_h1_a_driver_starts_and_stops_by_a_phone_that_another_process_serves(
     pair: Pair, booted: Booted
 ) -> None:
@@ -186,6 +188,7 @@ with app.app_context():
 """
 
 
+@pytest.mark.slow
 def test_h1_a_python_program_that_serves_nobody_commands_them_too(pair: Pair, booted: Booted) -> None:
     id, point = booted(pair.one)
     eventually(lambda: pair.connected(id) == (True, True))
