@@ -205,7 +205,10 @@ def metering(options: Options) -> Metering:
         with loads[0], loads[1]:
             for load in loads:
                 load.connect()
+                load.drop()  # nobody would answer pings for as long as the history takes
             history.give_readings(full[1], options.readings)
+            for load in loads:
+                load.connect()
             for _ in range(_TURNS):
                 for load, figures in zip(loads, (result.empty, result.full), strict=True):
                     load.run(0.5)
