@@ -125,7 +125,10 @@ def test_what_waits_together_is_committed_together(
 
     assert [operation.outcome() for operation in [first, *operations]] == list(range(51))
     assert stored(engine) == list(range(51))
-    assert len(commits) <= 8  # halved where both writers are free
+    if engine.dialect.name == "sqlite":
+        assert len(commits) == 2
+    else:  # halved where both writers are free
+        assert len(commits) <= 8
 
 
 @both_databases
